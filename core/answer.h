@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * answer.h - what an auth module says about a client: filled through the sg_answer_*() calls, then taken over by the
+ * session as its identity. Everything is copied; what does not fit makes the answer a failure, nothing is cut.
+ */
+#ifndef SG_ANSWER_H
+#define SG_ANSWER_H
+
+#include <stdbool.h>
+
+#include <sockgate/auth.h>
+
+#define SG_ANSWER_NAME_MAX 255
+#define SG_ANSWER_TOTAL_MAX 65536
+
+struct sg_answer {
+    char *name;           /* malloc */
+    size_t name_len;
+    char **groups;        /* malloc, each too */
+    uint16_t n_groups;
+    size_t total;         /* octets of all strings */
+    uint8_t assurance;
+    bool failed;          /* something did not fit or no memory */
+    char reason[128];
+};
+
+void sg_answer_init(struct sg_answer *answer, uint8_t assurance);
+void sg_answer_free(struct sg_answer *answer);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conf.h - the configuration as a whole, after it was read and checked.
+ */
+#ifndef SG_CONF_H
+#define SG_CONF_H
+
+#include <libconfig.h>
+#include <stdbool.h>
+
+#include <sockgate/conf.h>
+
+#include "arena.h"
+#include "conf_text.h"
+#include "diag.h"
+
+struct sg_timeouts_conf { /* milliseconds */
+    struct sg_where where;
+    int64_t handshake;    /* all the time the gateway waits for the client before the request is complete */
+    int64_t setup_max;    /* from accept to the first reply */
+    int64_t connect;      /* one connection attempt to a target */
+    int64_t idle;         /* no octet in either direction */
+    int64_t half_closed;  /* one direction has ended and the other is silent */
+    int64_t linger;       /* a failure reply waits for the client to read it and close, < 10 s */
+    int64_t max_session;  /* 0: unlimited */
+    int64_t drain;        /* a draining generation ends after this */
+    int64_t keepalive;    /* TCP keepalive idle time, both sides; 0: off */
+    int64_t user_timeout; /* TCP_USER_TIMEOUT, both sides; 0: the system's */
+};
+
+struct sg_limits_conf {
+    struct sg_where where;
+    int64_t sessions; /* in all workers together */
+};
+
+struct sg_error_log_conf {
+    struct sg_where where;
+    const char *target; /* "stderr", or an absolute path */
+    int64_t level;      /* enum sg_log_level */
+};
+
+struct sg_core_conf {
+    struct sg_where where;
+    const char *user;        /* of the workers, when started as root */
+    int64_t workers;         /* 0: as many as processors */
+    const char *module_dir;
+    const char *runtime_dir; /* pid file, status file; made if missing */
+    const char *pid_file;    /* "" : runtime_dir/sockgate.pid */
+    bool strict;             /* refuse RSV other than 0 */
+    struct sg_error_log_conf error_log;
+    struct sg_timeouts_conf timeouts;
+    struct sg_limits_conf limits;
+};
+
+struct sg_module_conf { /* one of `modules` */
+    struct sg_where where;
+    const char *name;
+    const char *file;         /* relative to module_dir, or absolute */
+    struct sg_ranges clients; /* auth: only for these clients; empty: all */
+    config_setting_t *settings;
+};
+
+struct sg_command_hooks_conf {
+    struct sg_where where;
+    const char *connect, *bind, *udp_associate; /* instance names, NULL: not offered */
+};
+
+struct sg_hooks_conf {
+    struct sg_where where;
+    struct sg_strings auth, access;      /* instance names in order; empty: not given (an empty list is an error) */
+    struct sg_command_hooks_conf command; /* where.line 0: not given */
+};
+
+enum sg_protocol { SG_PROTOCOL_SOCKS5 = 1 << 0 };
+
+struct sg_listener_conf {
+    struct sg_where where;
+    const char *name;
+    struct sg_addr address;   /* with the port */
+    int64_t port;             /* 0: any free one */
+    int64_t protocols;        /* bits of enum sg_protocol */
+    struct sg_ranges clients; /* empty: all */
+    struct sg_hooks_conf hooks;
+    struct sg_addr advertise; /* told to clients as BND.ADDR instead of the real one; family NONE: the real one */
+    struct sg_strings outgoing; /* source addresses of outgoing connections, at most one per family */
+    struct sg_addr outgoing4, outgoing6;
+    bool open_proxy;
+};
+
+struct sg_conf {
+    struct sg_core_conf core;
+    struct sg_groups modules;   /* struct sg_module_conf */
+    struct sg_hooks_conf hooks;
+    struct sg_groups listeners; /* struct sg_listener_conf */
+    struct sg_conf_text *text;
+    struct sg_arena *arena;
+    config_t tree;              /* kept: module settings are read from it */
+};
+
+/*
+ * Reads and checks all that can be checked without modules. Takes `text` over. NULL if it cannot even be parsed;
+ * otherwise the caller looks at sg_diag_errors().
+ */
+struct sg_conf *sg_conf_read(struct sg_conf_text *text, struct sg_diag *diag);
+void sg_conf_free(struct sg_conf *conf);
+/* The embedded default configuration, as text that -T could have printed. Leaves [::1] out where there is no IPv6. */
+struct sg_conf_text *sg_conf_default(struct sg_diag *diag);
+/* -T: the effective configuration; instances print their own settings through `settings(out, module_conf, indent)`. */
+void sg_conf_print(FILE *out, const struct sg_conf *conf,
+                   void (*settings)(FILE *out, const void *module_conf, int indent, void *arg), void *arg);
+
+#endif

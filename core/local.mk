@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The daemon. Everything but main.c is an archive, which the unit tests and the fuzzers link too.
+
+SG_DEFAULTS = \
+	-DSG_SYSCONFDIR='"$(sysconfdir)/sockgate"' \
+	-DSG_MODULE_DIR='"$(modulesdir)"' \
+	-DSG_RUNSTATEDIR='"$(runstatedir)/sockgate"' \
+	-DSG_MODULES_BUILT='"$(SG_MODULES)"'
+
+CORE_CPPFLAGS = -I$(top_srcdir)/include -I$(top_srcdir)/core -I$(top_builddir) $(SG_DEFAULTS)
+CORE_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS) $(LIBCONFIG_CFLAGS) $(SODIUM_CFLAGS)
+CORE_LIBS = $(SG_LIBS) $(LIBCONFIG_LIBS) $(SODIUM_LIBS)
+
+# The linker would drop the functions of the API that only modules call: the archive goes in whole.
+CORE_LDFLAGS = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) -export-dynamic -Wl,--whole-archive,core/libcore.a,--no-whole-archive
+
+noinst_LIBRARIES += core/libcore.a
+core_libcore_a_CPPFLAGS = $(CORE_CPPFLAGS)
+core_libcore_a_CFLAGS = $(CORE_CFLAGS)
+core_libcore_a_SOURCES = \
+	core/addr.c \
+	core/buf.c \
+	core/conf.c \
+	core/conf_check.c \
+	core/conf_text.c \
+	core/ctl.c \
+	core/deadline.c \
+	core/default_conf.c \
+	core/dial.c \
+	core/filter.c \
+	core/generation.c \
+	core/hooks.c \
+	core/instance.c \
+	core/json.c \
+	core/listener.c \
+	core/log.c \
+	core/master.c \
+	core/master_state.c \
+	core/module.c \
+	core/msg.c \
+	core/ownaddr.c \
+	core/pending.c \
+	core/proc.c \
+	core/record.c \
+	core/relay.c \
+	core/reply.c \
+	core/schema.c \
+	core/schema_print.c \
+	core/session.c \
+	core/sockets.c \
+	core/socks5.c \
+	core/special.c \
+	core/st_auth.c \
+	core/st_command.c \
+	core/st_greeting.c \
+	core/st_request.c \
+	core/status.c \
+	core/suggest.c \
+	core/supervise.c \
+	core/throttle.c \
+	core/timer.c \
+	core/units.c \
+	core/verdict.c \
+	core/version.c \
+	core/worker.c
+
+sbin_PROGRAMS += core/sockgate
+core_sockgate_CPPFLAGS = $(CORE_CPPFLAGS)
+core_sockgate_CFLAGS = $(CORE_CFLAGS)
+core_sockgate_LDFLAGS = $(CORE_LDFLAGS)
+core_sockgate_LDADD = $(CORE_LIBS)
+core_sockgate_DEPENDENCIES = core/libcore.a
+core_sockgate_SOURCES = core/main.c
+
+# Headers are looked up, not listed: nothing is compiled from this list, it only goes into the tarball.
+EXTRA_DIST += $(wildcard $(srcdir)/core/*.h)

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * module.h - loading shared objects and making instances of them.
+ */
+#ifndef SG_MODULE_CORE_H
+#define SG_MODULE_CORE_H
+
+#include <sockgate/module.h>
+
+#include "conf.h"
+#include "log.h"
+#include "schema.h"
+
+/* One loaded file. Several instances may share it. */
+struct sg_loaded {
+    struct sg_loaded *next;
+    char *path;
+    void *handle;
+    struct sg_module mod;           /* our own copy, zero behind what the module's version knows */
+    struct sg_auth_ops auth;        /* likewise; mod.auth points here, or NULL */
+    struct sg_access_ops access;
+    struct sg_command_ops command;
+};
+
+/* One entry of `modules`. Constant after init, but for `data` and `started`, which are each process's own. */
+struct sg_instance {
+    uint32_t number; /* index + 1 */
+    const char *name;
+    const struct sg_module *mod;
+    const struct sg_module_conf *conf;
+    const struct sg_conf *whole;
+    struct sg_diag *diag;   /* where sg_conf_error() goes; NULL after init */
+    void *settings;         /* filled struct of mod->conf_size */
+    void *data;
+    bool started;
+    struct sg_log_limit slog_limit;
+};
+
+struct sg_instances {
+    size_t n;
+    struct sg_instance *v;
+    struct sg_loaded *loaded;
+};
+
+/*
+ * Loads every file of conf->modules after checking it (regular file, owner root or `owner`, not writable by others, the
+ * folders above it up to the module directory likewise, ELF, symbol, magic, ABI, sizes, no thread started), reads the
+ * settings, calls init(). Every mistake goes to `diag` with FILE:LINE; the result is whole only if there was none.
+ */
+struct sg_instances *sg_instances_load(struct sg_conf *conf, struct sg_diag *diag);
+void sg_instances_free(struct sg_instances *all); /* fini() of all, in reverse order */
+/* start() of all in order; -1 and a message in the error log if one fails (those started are stopped again). */
+int sg_instances_start(struct sg_instances *all, enum sg_process process);
+void sg_instances_stop(struct sg_instances *all);
+struct sg_instance *sg_instance_find(struct sg_instances *all, const char *name);
+/* For -T: prints `settings` of one module_conf. */
+void sg_instances_print_settings(FILE *out, const void *module_conf, int indent, void *instances);
+/* The module directory: SOCKGATE_MODULE_DIR if the binary's owner is who runs us, else what was compiled in. */
+const char *sg_module_dir_default(void);
+
+#endif

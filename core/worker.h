@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker.h - one worker process: a loop, its listeners, all of its sessions.
+ */
+#ifndef SG_WORKER_H
+#define SG_WORKER_H
+
+#include <ev.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "hooks.h"
+
+/* A page shared with the generation, which reads it for the watchdog. Aligned words only: a writer may be killed. */
+struct sg_worker_status {
+    _Atomic int64_t turn_began_ms; /* monotonic; 0 while waiting for events */
+    _Atomic uint32_t doing;        /* number of the instance whose code runs (index + 1), 0: none */
+    _Atomic uint32_t sessions;     /* open now */
+    _Atomic uint64_t accepted;     /* since start */
+    _Atomic int64_t longest_turn_us;
+};
+
+/* One listening socket as a worker sees it. */
+struct sg_worker_listener {
+    const struct sg_listener_conf *conf;
+    const struct sg_hooks *hooks;
+    int fd; /* shared by all workers, non-blocking */
+};
+
+/* What the generation gives to a worker that it forks. All is constant and outlives the worker. */
+struct sg_worker_boot {
+    const struct sg_conf *conf;
+    struct sg_instances *instances; /* started in the worker by sg_instances_start() */
+    const struct sg_worker_listener *listeners;
+    size_t n_listeners;
+    int channel;                     /* orders; end of file: the generation is gone */
+    struct sg_worker_status *status;
+    unsigned number;                 /* 0 .. workers - 1 */
+    unsigned n_workers;
+    uint64_t id_epoch;               /* upper half of every session id: random, one per master start */
+    uint16_t id_serial;              /* of this process */
+};
+
+/* Runs until drained or stopped; the exit status of the process. Rights are dropped already. */
+int sg_worker_main(const struct sg_worker_boot *boot);
+
+/* Work that must not run inside the present callback: runs at the end of this batch of events, in order. */
+struct sg_defer {
+    struct sg_defer *next;
+    void (*run)(struct sg_defer *self);
+    bool queued;
+};
+void sg_worker_defer(struct sg_defer *defer); /* queueing twice is the same as once */
+void sg_worker_undefer(struct sg_defer *defer);
+
+/* The loop of this process; NULL outside a worker. */
+struct ev_loop *sg_worker_loop(void);
+const struct sg_worker_boot *sg_worker_boot(void);
+/* Around every call of module code: tells the watchdog whose it is. Returns what was set before, to set it back. */
+uint32_t sg_worker_enter(const struct sg_instance *inst);
+void sg_worker_leave(uint32_t before);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * access.h - the role `access`: may this client do this?
+ *
+ * Asked up to three times: about the client's address at accept, about the request as sent, and about each address that
+ * would really be dialled. A function that is NULL is not asked. All may return SG_AGAIN with a handle, none may block.
+ *
+ *   phase    rule
+ *   client   DENY and ERROR close the connection; anything else goes on
+ *   request  the first DENY is final (REP 02, no lookup); the first OK ends the list; UNDECIDED is remembered and the
+ *            list goes on, a later OK does not override it; neither at the end: REP 02, no lookup; ERROR: REP 01
+ *   target   the first OK or DENY ends the list for that address, ERROR refuses it; after an OK at request only a DENY
+ *            or the special-range guard refuses it; after UNDECIDED it needs an OK; all addresses refused: REP 02
+ */
+#ifndef SOCKGATE_ACCESS_H
+#define SOCKGATE_ACCESS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sockgate/addr.h>
+#include <sockgate/session.h>
+#include <sockgate/visibility.h>
+
+/*
+ * Why: filled by the module with every verdict, zeroed by the core before every call. Strings are the module's and live
+ * as long as the process.
+ */
+struct sg_decision {
+    size_t size;        /* sizeof(struct sg_decision) in the core */
+    const char *label;  /* the rule that decided, at most 63 octets */
+    const char *reason; /* a few words for the log, NULL if the label says it */
+    const char *file;   /* where the rule stands */
+    unsigned line;
+    unsigned special;   /* with SG_OK: the special ranges that may be reached, bits of enum sg_special */
+};
+
+/* The functions of the role. */
+struct sg_access_ops {
+    size_t size; /* sizeof(struct sg_access_ops) */
+    enum sg_verdict (*client)(struct sg_instance *inst, struct sg_session *s, struct sg_decision *decision);
+    enum sg_verdict (*request)(struct sg_instance *inst, struct sg_session *s, const struct sg_request *req,
+                               struct sg_decision *decision);
+    enum sg_verdict (*target)(struct sg_instance *inst, struct sg_session *s, const struct sg_request *req,
+                              const struct sg_addr *addr, struct sg_decision *decision);
+};
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * auth.h - the role `auth`: who is the client?
+ *
+ * Two forms. check: the core has read the credentials and asks one plain question; several instances may share a METHOD
+ * and are asked in the order of the hook table until one does not decline. exchange: the module owns a METHOD and speaks
+ * its own messages with the client, in the worker, without blocking; it may install a filter.
+ */
+#ifndef SOCKGATE_AUTH_H
+#define SOCKGATE_AUTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sockgate/addr.h>
+#include <sockgate/buf.h>
+#include <sockgate/session.h>
+#include <sockgate/visibility.h>
+
+struct sg_instance;
+struct sg_session;
+struct sg_answer;
+
+/* What the client has shown. */
+enum sg_creds_kind {
+    SG_CREDS_NONE = 1,     /* METHOD X'00': nothing */
+    SG_CREDS_PASSWORD = 2, /* METHOD X'02': name and secret (RFC 1929) */
+    SG_CREDS_USERID = 3    /* SOCKS4: a claimed name */
+};
+
+/* The credentials of one login. Everything is good until check() returns; never keep a pointer into it. */
+struct sg_creds {
+    size_t size; /* sizeof(struct sg_creds) in the core */
+    enum sg_creds_kind kind;
+    const char *name;      /* octets, not NUL-terminated, no NUL inside; never NULL */
+    size_t name_len;       /* 0-255 */
+    const char *secret;    /* likewise; wiped by the core after the call */
+    size_t secret_len;     /* 0-255 */
+    struct sg_addr client; /* the client's address and port */
+    struct sg_addr local;  /* the address that the client reached */
+    const char *listener;  /* NUL-terminated */
+};
+
+/* The functions of the role. Exactly one of check and exchange is given. */
+struct sg_auth_ops {
+    size_t size;                 /* sizeof(struct sg_auth_ops) */
+    uint8_t method;              /* enum sg_method: the METHOD that this module serves */
+    uint8_t assurance;           /* enum sg_assurance: the least that an SG_OK of this module proves */
+    bool in_worker;              /* check never blocks: the core calls it in the worker instead of a helper */
+
+    /* OK: known, and @answer says who. DECLINED: not my user, ask the next. DENY: refused. ERROR: logged, then as DENY.
+     * Runs in a helper process and may block, unless in_worker. */
+    enum sg_verdict (*check)(struct sg_instance *inst, const struct sg_creds *creds, struct sg_answer *answer);
+
+    /* Called once when the METHOD is chosen (with what the client sent early, maybe nothing), then whenever octets
+     * arrive. Consumes whole messages from @in, appends replies to @out. UNDECIDED: not finished. OK: finished, and
+     * @answer says who. DENY, ERROR: @out is sent, then the session is closed. AGAIN: with a handle. Never blocks. */
+    enum sg_verdict (*exchange)(struct sg_instance *inst, struct sg_session *s, struct sg_buf *in, struct sg_buf *out,
+                                struct sg_answer *answer);
+    size_t max_message; /* exchange: the longest message of the client, which bounds @in; 1-131072 */
+};
+
+/*
+ * Sets the name of the identity, as octets.
+ * Owner:  caller keeps @name.
+ * Blocks: never.
+ * Errors: -1 if it is longer than 255 octets or holds a NUL: the login fails.
+ * RFC:    none.
+ */
+SG_API int sg_answer_name(struct sg_answer *answer, const char *name, size_t len) SG_CHECK;
+
+/*
+ * Adds a group to the identity.
+ * Owner:  caller keeps @group.
+ * Blocks: never.
+ * Errors: -1 if the answer as a whole no longer fits (64 KiB): the login fails, nothing is cut.
+ * RFC:    none.
+ */
+SG_API int sg_answer_group(struct sg_answer *answer, const char *group) SG_CHECK;
+
+/*
+ * Raises the assurance above what the module declares, or lowers it for this login.
+ * Owner:  none.
+ * Blocks: never.
+ * Errors: none.
+ * RFC:    none.
+ */
+SG_API void sg_answer_assurance(struct sg_answer *answer, uint8_t assurance);
+
+/*
+ * Says why, in a few words for the log: "account expired". Never a secret.
+ * Owner:  caller keeps @reason.
+ * Blocks: never.
+ * Errors: none; over 127 octets it is cut.
+ * RFC:    none.
+ */
+SG_API void sg_answer_reason(struct sg_answer *answer, const char *reason);
+
+#endif

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# The modules that ship. They see include/ and nothing else of ours. modules/NAME.la is made from modules/NAME.c.
+
+modulesdir = $(pkglibdir)/modules
+modules_LTLIBRARIES = \
+	modules/access_rules.la \
+	modules/auth_none.la \
+	modules/cmd_connect.la
+
+SG_MODULES = $(modules_LTLIBRARIES:modules/%.la=%)
+
+# dlopen() needs no .la files, and nothing else should lie in a folder of modules. uninstall finds the modules by the
+# .la files: so it has to be told.
+install-exec-hook:
+	cd "$(DESTDIR)$(modulesdir)" && rm -f $(notdir $(modules_LTLIBRARIES))
+
+uninstall-local:
+	cd "$(DESTDIR)$(modulesdir)" 2>/dev/null && rm -f $(addsuffix .so,$(SG_MODULES)) || :
