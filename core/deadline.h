@@ -15,18 +15,19 @@ struct sg_deadline_queue;
 struct sg_deadline {
     struct sg_deadline *next, *prev;
     struct sg_deadline_queue *queue; /* NULL: not armed */
-    ev_tstamp due;
+    int64_t due_ms;                  /* on the monotonic clock */
     void (*expired)(struct sg_deadline *self); /* called unarmed */
 };
 
 struct sg_deadline_queue {
     struct ev_loop *loop;
     struct sg_deadline *head, *tail;
-    ev_tstamp span;
+    int64_t span_ms;
     ev_timer timer;
 };
 
 void sg_deadline_queue_init(struct sg_deadline_queue *queue, struct ev_loop *loop, int64_t ms); /* ms 0: never expires */
+void sg_deadline_queue_stop(struct sg_deadline_queue *queue);
 void sg_deadline_arm(struct sg_deadline_queue *queue, struct sg_deadline *deadline); /* moves it if armed */
 void sg_deadline_disarm(struct sg_deadline *deadline);
 

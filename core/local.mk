@@ -12,7 +12,7 @@ CORE_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS) $(LIBCONFIG_CFLAGS) $(SODIUM_CFLAGS)
 CORE_LIBS = $(SG_LIBS) $(LIBCONFIG_LIBS) $(SODIUM_LIBS)
 
 # The linker would drop the functions of the API that only modules call: the archive goes in whole.
-CORE_LDFLAGS = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) -export-dynamic -Wl,--whole-archive,core/libcore.a,--no-whole-archive
+CORE_LINK = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) -export-dynamic -Wl,--whole-archive,core/libcore.a,--no-whole-archive
 
 noinst_LIBRARIES += core/libcore.a
 core_libcore_a_CPPFLAGS = $(CORE_CPPFLAGS)
@@ -67,7 +67,7 @@ core_libcore_a_SOURCES = \
 sbin_PROGRAMS += core/sockgate
 core_sockgate_CPPFLAGS = $(CORE_CPPFLAGS)
 core_sockgate_CFLAGS = $(CORE_CFLAGS)
-core_sockgate_LDFLAGS = $(CORE_LDFLAGS)
+core_sockgate_LDFLAGS = $(CORE_LINK)
 core_sockgate_LDADD = $(CORE_LIBS)
 core_sockgate_DEPENDENCIES = core/libcore.a
 core_sockgate_SOURCES = core/main.c

@@ -22,11 +22,15 @@ void sg_log_init(enum sg_log_level level);
 int sg_log_open(const char *target, enum sg_log_level level);
 void sg_log_role(const char *role); /* turns to the dated style; "master", "generation 3", "worker 1" */
 int sg_log_fd(void);
+enum sg_log_level sg_log_level(void);
+void sg_log_set_level(enum sg_log_level level);
 void sg_log_take_fd(int fd); /* takes over a descriptor that was opened elsewhere (reopen in a process without rights) */
 
 void sg_logf(enum sg_log_level level, const char *format, ...) SG_PRINTF(2, 3);
 void sg_vlogf(enum sg_log_level level, const char *format, va_list args) SG_PRINTF(2, 0);
 bool sg_log_wants(enum sg_log_level level);
+/* A line that belongs to the one before it (an excerpt, a caret): without a head in plain style. */
+void sg_log_more(enum sg_log_level level, const char *text);
 
 /* One message a second for one place; says how many were left out. */
 struct sg_log_limit {

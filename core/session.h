@@ -21,6 +21,7 @@
 #include <sockgate/command.h>
 #include <sockgate/filter.h>
 
+#include "answer.h"
 #include "bufs.h"
 #include "deadline.h"
 #include "hooks.h"
@@ -40,8 +41,20 @@ enum sg_state {
     SG_STATES
 };
 
+/* Before the relay runs: the octets of a client that wait for us, unless a METHOD needs more; the rest stays with TCP. */
+#define SG_SETUP_IN_MAX 1024
+/* And the octets that wait for the client: METHOD, the messages of an exchange, replies. */
+#define SG_SETUP_OUT_MAX 262144
+
 struct sg_dial;
 struct sg_relay;
+
+/* The connection that a dial has made. */
+struct sg_conn {
+    int fd; /* -1: none */
+    ev_io io;
+    struct sg_addr remote, local;
+};
 
 struct sg_session {
     unsigned magic; /* first member: checked where libev gives a void pointer back */
@@ -49,21 +62,30 @@ struct sg_session {
     const struct sg_worker_listener *listener;
     int fd; /* the client */
     ev_io io;
+    struct sg_defer step;  /* goes on with the session at the end of this batch of events */
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
     struct sg_buf plain;   /* setup with a filter: unwrapped octets */
     const struct sg_filter_ops *filter;
     void *filter_state;
 
-    struct sg_deadline phase;  /* one at a time: handshake, connect, idle, half_closed, linger */
+    struct sg_deadline phase;  /* one at a time: handshake, idle, half_closed, linger */
     struct sg_deadline setup;  /* setup_max, then max_session */
     int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
-
-    uint8_t method;
-    struct sg_instance *auth; /* the instance that serves METHOD */
-    struct sg_identity identity;
-    struct sg_request request;
+    size_t drained;            /* CLOSING: octets read and thrown away */
+    bool waiting;              /* for octets of the client: the handshake clock runs */
+    bool eof;                  /* the client has ended its side */
+    bool encapsulated;         /* AUTH is over and there is a filter */
+    bool asked;                /* AUTH: exchange() has been called */
     bool have_request;
     bool undecided;            /* request access ended UNDECIDED */
+    bool shut;                 /* CLOSING: our side has ended */
+    bool ending;               /* to be ended, as soon as no code of a module is on the stack */
+
+    struct sg_instance *auth;  /* the instance that serves METHOD */
+    size_t unconsumed;         /* AUTH: octets in `in` that exchange() did not want yet */
+    struct sg_answer answer;   /* owns the strings of `identity` */
+    struct sg_identity identity;
+    struct sg_request request;
     unsigned special_allowed;  /* special ranges that the OK at request allows */
     struct sg_run run;         /* client and request phases */
     struct sg_pending *pendings;
@@ -73,27 +95,53 @@ struct sg_session {
     const char *doing;
 
     struct sg_dial *dial;
+    struct sg_conn conn;
     struct sg_relay *relay;
     struct sg_record rec;
     struct sg_session *next, **prev; /* all of the worker */
     struct sg_session *next_dead;
 };
 
-/* Accepts one: reserves, records, enters CLIENT. The descriptor passes over; on failure it is closed. */
-void sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client);
+/* Makes sure that one more fits: the limit and the memory. Called before accept(). */
+bool sg_session_reserve(void);
+/*
+ * Begins the session that was reserved: records, enters CLIENT. The descriptor passes over. The session may have ended
+ * on return; the pointer is good until the end of the turn.
+ */
+struct sg_session *sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client);
 void sg_session_goto(struct sg_session *s, enum sg_state to);
 const char *sg_state_name(enum sg_state state);
 bool sg_state_may_follow(enum sg_state from, enum sg_state to);
 
+/* Goes on with it at the end of this batch of events; harmless when there is nothing to do. */
+void sg_session_kick(struct sg_session *s);
+/* The handshake clock: does the gateway wait for the client? */
+void sg_session_wait(struct sg_session *s, bool waiting);
+/* The octets that the client sent, unwrapped where a filter is on. */
+struct sg_buf *sg_session_input(struct sg_session *s);
+/* The octets go out at the end of this batch of events, wrapped where a filter is on. -1: no room, or filter failed. */
+int sg_session_send(struct sg_session *s, const uint8_t *octets, size_t len) SG_CHECK;
+
 /* The first reason stays. `err` is an errno or 0. */
 void sg_session_reason(struct sg_session *s, enum sg_reason reason, int err);
+/* A few words beside the reason; the first stay. NULL is ignored. */
+void sg_session_reason_text(struct sg_session *s, const char *text);
+/* Which rule decided, and why. */
+void sg_session_rule(struct sg_session *s, const struct sg_decision *decision);
 /* Ends it at once: record, descriptors. `abort`: both sides get RST, so that nothing cut short looks complete. */
 void sg_session_end(struct sg_session *s, bool abort);
-/* Sends a failure reply (REP) and closes when it is out and read, within `linger`. */
+/* As sg_session_end(s, true), later in this turn: for functions that modules call. */
+void sg_session_end_soon(struct sg_session *s, enum sg_reason reason, int err);
+/* Sends what waits, ends our side, gives the client `linger` to read it and close. */
+void sg_session_finish(struct sg_session *s, enum sg_reason reason, int err);
+/* The same with a failure reply (REP). */
 void sg_session_fail(struct sg_session *s, enum sg_reason reason, int err, uint8_t rep);
 /* Every session of this worker. */
 void sg_session_end_all(enum sg_reason reason);
 size_t sg_session_count(void);
 void sg_session_reap(void); /* frees those that ended; called at the end of a turn */
+
+/* What an errno of a socket says about the peer: gone for a reset, else unreachable. */
+enum sg_reason sg_session_lost(int err, enum sg_reason reset, enum sg_reason unreachable);
 
 #endif

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "conf.h"
+#include "deadline.h"
 #include "hooks.h"
 
 /* A page shared with the generation, which reads it for the watchdog. Aligned words only: a writer may be killed. */
@@ -45,15 +46,18 @@ struct sg_worker_boot {
 
 /* Runs until drained or stopped; the exit status of the process. Rights are dropped already. */
 int sg_worker_main(const struct sg_worker_boot *boot);
+/* What sg_worker_main() does around its loop, without orders and listeners: for tests that turn the loop by hand. */
+int sg_worker_open(const struct sg_worker_boot *boot);
+void sg_worker_close(void);
 
 /* Work that must not run inside the present callback: runs at the end of this batch of events, in order. */
 struct sg_defer {
-    struct sg_defer *next;
+    struct sg_defer *next, **prev; /* prev NULL: not queued */
     void (*run)(struct sg_defer *self);
-    bool queued;
 };
 void sg_worker_defer(struct sg_defer *defer); /* queueing twice is the same as once */
 void sg_worker_undefer(struct sg_defer *defer);
+void sg_worker_run_deferred(void); /* what the loop does before it waits; works without a loop too */
 
 /* The loop of this process; NULL outside a worker. */
 struct ev_loop *sg_worker_loop(void);
@@ -61,5 +65,26 @@ const struct sg_worker_boot *sg_worker_boot(void);
 /* Around every call of module code: tells the watchdog whose it is. Returns what was set before, to set it back. */
 uint32_t sg_worker_enter(const struct sg_instance *inst);
 void sg_worker_leave(uint32_t before);
+
+/* One queue for each duration of `timeouts`. TICK looks once a second at handshakes whose clock has stood still. */
+enum sg_queue {
+    SG_QUEUE_HANDSHAKE,
+    SG_QUEUE_TICK,
+    SG_QUEUE_SETUP,
+    SG_QUEUE_CONNECT,
+    SG_QUEUE_IDLE,
+    SG_QUEUE_HALF_CLOSED,
+    SG_QUEUE_LINGER,
+    SG_QUEUE_MAX_SESSION,
+    SG_QUEUES
+};
+struct sg_deadline_queue *sg_worker_queue(enum sg_queue which);
+
+/* Octets on their way through: one block for all sessions, its content is good until the next read. */
+#define SG_SHARED_SIZE 65536
+uint8_t *sg_worker_shared(void);
+
+/* Watches the descriptor of `io` for `events` from now on; 0: not at all. Costs nothing if it is so already. */
+void sg_worker_watch(ev_io *io, int events);
 
 #endif

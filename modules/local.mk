@@ -11,7 +11,7 @@ SG_MODULES = $(modules_LTLIBRARIES:modules/%.la=%)
 
 # dlopen() needs no .la files, and nothing else should lie in a folder of modules. uninstall finds the modules by the
 # .la files: so it has to be told.
-install-exec-hook:
+install-data-hook:
 	cd "$(DESTDIR)$(modulesdir)" && rm -f $(notdir $(modules_LTLIBRARIES))
 
 uninstall-local:

@@ -23,7 +23,7 @@ die() {
 
 # need PACKAGE...: installs those that are missing; without any missing it needs neither apt nor root.
 need() {
-    local missing=() package as_root=()
+    local missing=() package as_root=() output
 
     if ! command -v dpkg-query >/dev/null; then
         echo "Not a Debian system: please see to it yourself that these are there (Debian's names): $*"
@@ -40,9 +40,11 @@ need() {
         as_root=(sudo)
     fi
     as_root+=(env DEBIAN_FRONTEND=noninteractive)
-    "${as_root[@]}" apt-get -q update &&
-        "${as_root[@]}" apt-get -q -y --no-install-recommends install "${missing[@]}" ||
+    if ! output=$("${as_root[@]}" apt-get -q update 2>&1 &&
+        "${as_root[@]}" apt-get -q -y --no-install-recommends install "${missing[@]}" 2>&1); then
+        tail -n 40 <<<"$output"
         die "the packages could not be installed"
+    fi
 }
 
 # autoreconf_if_needed: makes configure when it is missing or older than what it is made from.

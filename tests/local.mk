@@ -7,17 +7,17 @@ check_PROGRAMS += tests/unit/unit
 endif
 tests_unit_unit_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_unit_unit_CFLAGS = $(CORE_CFLAGS) $(CRITERION_CFLAGS)
-tests_unit_unit_LDFLAGS = $(CORE_LDFLAGS)
+tests_unit_unit_LDFLAGS = $(CORE_LINK)
 tests_unit_unit_LDADD = $(CORE_LIBS) $(CRITERION_LIBS)
 tests_unit_unit_DEPENDENCIES = core/libcore.a
 tests_unit_unit_SOURCES =
 
 # ---- modules for tests; libtool makes shared objects only of what has an -rpath
 
-TEST_MODULE_LDFLAGS = $(AM_LDFLAGS) -rpath /nowhere
+TEST_MODULE_LINK = $(AM_LDFLAGS) -rpath /nowhere
 
 check_LTLIBRARIES += tests/modules/auth_x80.la
-tests_modules_auth_x80_la_LDFLAGS = $(TEST_MODULE_LDFLAGS)
+tests_modules_auth_x80_la_LDFLAGS = $(TEST_MODULE_LINK)
 
 # ---- fuzzers: libFuzzer's main with --enable-fuzzing, else one that replays the corpora
 
@@ -26,7 +26,7 @@ FUZZ_MAIN =
 else
 FUZZ_MAIN = tests/fuzz/replay_main.c
 endif
-FUZZ_LDFLAGS = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) $(SG_FUZZ_LDFLAGS)
+FUZZ_LINK = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) $(SG_FUZZ_LDFLAGS)
 FUZZ_LDADD = core/libcore.a $(CORE_LIBS)
 FUZZERS = \
 	tests/fuzz/fuzz_conf \
@@ -38,26 +38,31 @@ check_PROGRAMS += $(FUZZERS)
 tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_conf_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_conf_CFLAGS = $(CORE_CFLAGS)
-tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_conf_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_greeting_SOURCES = tests/fuzz/fuzz_greeting.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_greeting_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_greeting_CFLAGS = $(CORE_CFLAGS)
-tests_fuzz_fuzz_greeting_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_greeting_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_greeting_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
-tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 
-.PHONY: fuzzers test-programs
+check-mutants: core/libcore.a compile_flags.txt
+	CC="$(CC)" $(srcdir)/tests/fuzz/mutant "$(abs_builddir)" $(CORE_LIBS)
+
+.PHONY: check-mutants fuzzers test-programs
 fuzzers: $(FUZZERS)
-test-programs: $(check_PROGRAMS) $(check_LTLIBRARIES)
+# `all` is a make of its own: what it builds must be there before another one starts.
+test-programs: all
+	$(MAKE) $(AM_MAKEFLAGS) $(check_PROGRAMS) $(check_LTLIBRARIES)
 
 check-local: all
 if HAVE_CRITERION
@@ -66,7 +71,7 @@ else
 	@echo '*** Criterion was not found: the unit tests are NOT RUN ***'
 endif
 	$(srcdir)/tests/fuzz/replay "$(abs_builddir)"
-	CC="$(CC)" $(srcdir)/tests/fuzz/mutant "$(abs_builddir)"
+	$(MAKE) $(AM_MAKEFLAGS) check-mutants
 	CC="$(CC)" $(srcdir)/scripts/check-headers
 	$(srcdir)/scripts/requirements-check
 

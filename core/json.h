@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * json.h - writes one flat JSON object into a buffer of fixed size: a line of the session log.
+ *
+ * Strings are octets that strangers may have chosen. Printable UTF-8 is written as it is; control characters (C0, DEL,
+ * C1) and the line separators as \u00HH and \u2028, \u2029. An octet HH that is not part of valid UTF-8 is written as
+ * the character U+10FFHH, "\udbff\udfHH"; those 128 characters themselves are treated as invalid UTF-8. So every line
+ * is valid JSON and valid UTF-8, and no two different strings of octets look alike after parsing: who needs the octets
+ * turns U+10FF80..U+10FFFF back into 80..FF and encodes the rest as UTF-8.
+ *
+ * A member that does not fit is left out whole, and the object ends with "cut":true.
+ */
+#ifndef SG_JSON_H
+#define SG_JSON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct sg_json {
+    char *text;
+    size_t size, len;
+    bool open; /* a member is being written, and fits so far */
+    bool cut;
+};
+
+void sg_json_begin(struct sg_json *json, char *text, size_t size); /* size: 64 at least */
+void sg_json_octets(struct sg_json *json, const char *name, const void *octets, size_t n);
+void sg_json_string(struct sg_json *json, const char *name, const char *text);
+void sg_json_number(struct sg_json *json, const char *name, int64_t number);
+void sg_json_strings(struct sg_json *json, const char *name, const char *const *texts, size_t n);
+size_t sg_json_end(struct sg_json *json); /* closes the object, adds a line feed and a NUL; the length without the NUL */
+
+#endif
