@@ -25,7 +25,7 @@ void sg_diag_error(struct sg_diag *diag, const struct sg_where *where, const cha
 void sg_diag_note(struct sg_diag *diag, const struct sg_where *where, const char *format, ...) SG_PRINTF(3, 4);
 
 unsigned sg_diag_errors(const struct sg_diag *diag);
-/* Writes all messages through `line(arg, level, text)`, one call a line of output. `text` may be NULL: no excerpts. */
+/* Shows all messages through `line(arg, level, text)`, one call a line; an excerpt below one has level -1. `text` may be NULL: no excerpts. */
 void sg_diag_show(const struct sg_diag *diag, const struct sg_conf_text *text,
                   void (*line)(void *arg, int level, const char *text), void *arg);
 

@@ -19,6 +19,7 @@ core_libcore_a_CPPFLAGS = $(CORE_CPPFLAGS)
 core_libcore_a_CFLAGS = $(CORE_CFLAGS)
 core_libcore_a_SOURCES = \
 	core/addr.c \
+	core/arena.c \
 	core/buf.c \
 	core/conf.c \
 	core/conf_check.c \
@@ -26,6 +27,7 @@ core_libcore_a_SOURCES = \
 	core/ctl.c \
 	core/deadline.c \
 	core/default_conf.c \
+	core/diag.c \
 	core/dial.c \
 	core/filter.c \
 	core/generation.c \

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * addr.c - addresses: text, kernel form, canonical form, ranges.
+ */
+#include "addrs.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned
+addr_bits(const struct sg_addr *addr)
+{
+    return addr->family == SG_FAMILY_IPV4 ? 32 : addr->family == SG_FAMILY_IPV6 ? 128 : 0;
+}
+
+/* Are the first `bits` bits the same? */
+static bool
+addr_prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
+{
+    const unsigned whole = bits / 8, rest = bits % 8;
+
+    if (memcmp(a, b, whole) != 0)
+        return false;
+    return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
+}
+
+const char *
+sg_addr_format_ip(const struct sg_addr *addr, char *text, size_t size)
+{
+    const int family = addr->family == SG_FAMILY_IPV4 ? AF_INET : AF_INET6;
+
+    if (addr_bits(addr) == 0 || inet_ntop(family, addr->ip, text, (socklen_t)size) == NULL)
+        (void)snprintf(text, size, "-");
+    return text;
+}
+
+const char *
+sg_addr_format(const struct sg_addr *addr, char *text, size_t size)
+{
+    char ip[SG_ADDR_TEXT];
+
+    (void)sg_addr_format_ip(addr, ip, sizeof ip);
+    if (addr->family == SG_FAMILY_IPV6)
+        (void)snprintf(text, size, "[%s]:%u", ip, addr->port);
+    else if (addr->family == SG_FAMILY_IPV4)
+        (void)snprintf(text, size, "%s:%u", ip, addr->port);
+    else
+        (void)snprintf(text, size, "-");
+    return text;
+}
+
+bool
+sg_addr_same_ip(const struct sg_addr *a, const struct sg_addr *b)
+{
+    return a->family == b->family && memcmp(a->ip, b->ip, sizeof a->ip) == 0 && a->scope_id == b->scope_id;
+}
+
+bool
+sg_range_contains(const struct sg_range *range, const struct sg_addr *addr)
+{
+    return addr->family == range->base.family && addr_bits(addr) != 0 &&
+           addr_prefix_equal(addr->ip, range->base.ip, range->bits);
+}
+
+bool
+sg_ranges_contain(const struct sg_ranges *ranges, const struct sg_addr *addr)
+{
+    for (size_t i = 0; i < ranges->n; i++)
+        if (sg_range_contains(&ranges->v[i].range, addr))
+            return true;
+    return false;
+}
+
+bool
+sg_ports_contain(const struct sg_ports *ports, uint16_t port)
+{
+    for (size_t i = 0; i < ports->n; i++)
+        if (port >= ports->v[i].first && port <= ports->v[i].last)
+            return true;
+    return false;
+}
+
+/* The IPv4 address that an IPv6 address carries, or NULL. `prefix_out`: where in it the IPv4 bits begin. */
+static const uint8_t *
+addr_embedded(const uint8_t ip[16], unsigned *prefix_out)
+{
+    static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+    static const uint8_t nat64[12] = { 0x00, 0x64, 0xff, 0x9b };
+    static const uint8_t zeros[16] = { 0 };
+    static const uint8_t one[16] = { [15] = 1 };
+
+    *prefix_out = 96;
+    if (memcmp(ip, mapped, sizeof mapped) == 0 || memcmp(ip, nat64, sizeof nat64) == 0)
+        return ip + 12;
+    if (memcmp(ip, zeros, 12) == 0 && memcmp(ip, zeros, 16) != 0 && memcmp(ip, one, 16) != 0)
+        return ip + 12;
+    *prefix_out = 16;
+    return ip[0] == 0x20 && ip[1] == 0x02 ? ip + 2 : NULL;
+}
+
+void
+sg_addr_canonical(struct sg_addr *addr)
+{
+    unsigned prefix;
+    const uint8_t *inner;
+    uint8_t ip4[4];
+
+    if (addr->family != SG_FAMILY_IPV6 || (inner = addr_embedded(addr->ip, &prefix)) == NULL)
+        return;
+    memcpy(ip4, inner, sizeof ip4);
+    memset(addr->ip, 0, sizeof addr->ip);
+    memcpy(addr->ip, ip4, sizeof ip4);
+    addr->family = SG_FAMILY_IPV4;
+    addr->scope_id = 0;
+}
+
+int
+sg_addr_parse(const char *text, struct sg_addr *addr_out)
+{
+    *addr_out = (struct sg_addr){ .family = SG_FAMILY_IPV4 };
+    if (inet_pton(AF_INET, text, addr_out->ip) == 1)
+        return 0;
+    *addr_out = (struct sg_addr){ .family = SG_FAMILY_IPV6 };
+    if (inet_pton(AF_INET6, text, addr_out->ip) == 1)
+        return 0;
+    *addr_out = (struct sg_addr){ .family = SG_FAMILY_NONE };
+    return -1;
+}
+
+int
+sg_addr_parse_loose(const char *text, size_t len, struct sg_addr *addr_out)
+{
+    char copy[64];
+    struct in_addr in;
+
+    *addr_out = (struct sg_addr){ .family = SG_FAMILY_NONE };
+    if (len == 0 || len >= sizeof copy || memchr(text, '\0', len) != NULL)
+        return -1;
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    if (sg_addr_parse(copy, addr_out) == -1) {
+        /* inet_aton() stops at white space and calls it a success: that is no whole address. */
+        if (copy[strspn(copy, "0123456789abcdefABCDEFxX.")] != '\0' || inet_aton(copy, &in) == 0)
+            return -1;
+        addr_out->family = SG_FAMILY_IPV4;
+        memcpy(addr_out->ip, &in.s_addr, sizeof in.s_addr);
+    }
+    sg_addr_canonical(addr_out);
+    return 0;
+}
+
+/* A range of wrapped IPv4 addresses is the range of those addresses, as long as the prefix reaches into them. */
+static void
+range_canonical(struct sg_range *range)
+{
+    unsigned prefix;
+
+    if (range->base.family != SG_FAMILY_IPV6 || addr_embedded(range->base.ip, &prefix) == NULL || range->bits < prefix)
+        return;
+    sg_addr_canonical(&range->base);
+    range->bits = range->bits - prefix > 32 ? 32 : (uint8_t)(range->bits - prefix);
+}
+
+int
+sg_range_parse(const char *text, struct sg_range *range_out)
+{
+    const char *slash = strchr(text, '/');
+    const size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
+    char ip[SG_ADDR_TEXT], *end;
+    unsigned long bits;
+
+    if (len >= sizeof ip)
+        return -1;
+    memcpy(ip, text, len);
+    ip[len] = '\0';
+    if (sg_addr_parse(ip, &range_out->base) == -1)
+        return -1;
+    bits = addr_bits(&range_out->base);
+    if (slash != NULL) {
+        if (slash[1] < '0' || slash[1] > '9')
+            return -1;
+        bits = strtoul(slash + 1, &end, 10);
+        if (*end != '\0' || bits > addr_bits(&range_out->base))
+            return -1;
+    }
+    range_out->bits = (uint8_t)bits;
+    for (unsigned bit = range_out->bits; bit < addr_bits(&range_out->base); bit++)
+        if ((range_out->base.ip[bit / 8] & (0x80u >> (bit % 8))) != 0)
+            return -1;
+    range_canonical(range_out);
+    return 0;
+}
+
+const char *
+sg_range_format(const struct sg_range *range, char *text, size_t size)
+{
+    char ip[SG_ADDR_TEXT];
+
+    (void)sg_addr_format_ip(&range->base, ip, sizeof ip);
+    if (range->bits == addr_bits(&range->base))
+        (void)snprintf(text, size, "%s", ip);
+    else
+        (void)snprintf(text, size, "%s/%u", ip, range->bits);
+    return text;
+}
+
+int
+sg_addr_from_sockaddr(const struct sockaddr_storage *ss, struct sg_addr *addr_out)
+{
+    *addr_out = (struct sg_addr){ .family = SG_FAMILY_NONE };
+    if (ss->ss_family == AF_INET) {
+        struct sockaddr_in in;
+
+        memcpy(&in, ss, sizeof in);
+        addr_out->family = SG_FAMILY_IPV4;
+        addr_out->port = ntohs(in.sin_port);
+        memcpy(addr_out->ip, &in.sin_addr, 4);
+    } else if (ss->ss_family == AF_INET6) {
+        struct sockaddr_in6 in6;
+
+        memcpy(&in6, ss, sizeof in6);
+        addr_out->family = SG_FAMILY_IPV6;
+        addr_out->port = ntohs(in6.sin6_port);
+        memcpy(addr_out->ip, &in6.sin6_addr, 16);
+        addr_out->scope_id = in6.sin6_scope_id;
+        sg_addr_canonical(addr_out);
+    } else {
+        return -1;
+    }
+    return 0;
+}
+
+socklen_t
+sg_addr_to_sockaddr(const struct sg_addr *addr, struct sockaddr_storage *ss_out)
+{
+    memset(ss_out, 0, sizeof *ss_out);
+    if (addr->family == SG_FAMILY_IPV4) {
+        struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(addr->port) };
+
+        memcpy(&in.sin_addr, addr->ip, 4);
+        memcpy(ss_out, &in, sizeof in);
+        return sizeof in;
+    }
+    if (addr->family == SG_FAMILY_IPV6) {
+        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+                                    .sin6_port = htons(addr->port),
+                                    .sin6_scope_id = addr->scope_id };
+
+        memcpy(&in6.sin6_addr, addr->ip, 16);
+        memcpy(ss_out, &in6, sizeof in6);
+        return sizeof in6;
+    }
+    return 0;
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * schema_print.c - the other direction: a filled struct as libconfig text, and the check of a table itself.
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "addrs.h"
+#include "schema.h"
+#include "schema_value.h"
+#include "units.h"
+
+static void
+print_string(FILE *out, const char *text)
+{
+    (void)fputc('"', out);
+    for (const char *p = text; *p != '\0'; p++) {
+        if (*p == '"' || *p == '\\')
+            (void)fprintf(out, "\\%c", *p);
+        else if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            (void)fprintf(out, "\\x%02x", (unsigned)(unsigned char)*p);
+        else
+            (void)fputc(*p, out);
+    }
+    (void)fputc('"', out);
+}
+
+static void
+print_number(FILE *out, const struct sg_conf_item *item, int64_t value)
+{
+    char text[32];
+
+    for (const struct sg_conf_word *w = item->words; w != NULL && w->word != NULL; w++)
+        if (w->number == value) {
+            print_string(out, w->word);
+            return;
+        }
+    if (item->type == SG_CONF_INT)
+        (void)fprintf(out, "%" PRId64 "%s", value, value > INT32_MAX || value < INT32_MIN ? "L" : "");
+    else
+        print_string(out, item->type == SG_CONF_SIZE ? sg_format_size(value, text, sizeof text)
+                                                     : sg_format_duration(value, text, sizeof text));
+}
+
+static void
+print_flags(FILE *out, const struct sg_conf_item *item, int64_t value)
+{
+    const char *comma = "";
+
+    (void)fputs("[ ", out);
+    for (const struct sg_conf_word *w = item->words; w->word != NULL; w++)
+        if ((value & w->number) == w->number) {
+            (void)fputs(comma, out);
+            print_string(out, w->word);
+            comma = ", ";
+        }
+    (void)fputs(" ]", out);
+}
+
+static void
+print_list(FILE *out, const struct sg_conf_item *item, const void *field)
+{
+    const struct sg_strings *strings = field;
+    const struct sg_ranges *ranges = field;
+    const struct sg_ports *ports = field;
+    char text[SG_ADDR_TEXT + 8];
+
+    (void)fputs("[ ", out);
+    for (size_t i = 0; i < strings->n; i++) { /* all three begin with their length */
+        if (i > 0)
+            (void)fputs(", ", out);
+        if (item->type == SG_CONF_STRINGS)
+            print_string(out, strings->v[i].text);
+        else if (item->type == SG_CONF_RANGES)
+            (void)fprintf(out, "\"%s\"", sg_range_format(&ranges->v[i].range, text, sizeof text));
+        else if (ports->v[i].first == ports->v[i].last)
+            (void)fprintf(out, "\"%u\"", ports->v[i].first);
+        else
+            (void)fprintf(out, "\"%u-%u\"", ports->v[i].first, ports->v[i].last);
+    }
+    (void)fputs(" ]", out);
+}
+
+void
+sg_value_print(FILE *out, const struct sg_conf_item *item, const void *field)
+{
+    char text[SG_ADDR_TEXT];
+
+    switch (item->type) {
+    case SG_CONF_BOOL: (void)fputs(*(const bool *)field ? "true" : "false", out); break;
+    case SG_CONF_INT:
+    case SG_CONF_SIZE:
+    case SG_CONF_DURATION:
+    case SG_CONF_ENUM: print_number(out, item, *(const int64_t *)field); break;
+    case SG_CONF_FLAGS: print_flags(out, item, *(const int64_t *)field); break;
+    case SG_CONF_STRING: print_string(out, *(const char *const *)field); break;
+    case SG_CONF_SECRET: print_string(out, "***"); break;
+    case SG_CONF_ADDRESS: print_string(out, sg_addr_format_ip(field, text, sizeof text)); break;
+    default: print_list(out, item, field); break;
+    }
+}
+
+bool
+sg_value_empty(const struct sg_conf_item *item, const void *field)
+{
+    switch (item->type) {
+    case SG_CONF_STRING:
+    case SG_CONF_SECRET: return *(const char *const *)field == NULL;
+    case SG_CONF_ADDRESS: return ((const struct sg_addr *)field)->family == SG_FAMILY_NONE;
+    case SG_CONF_FLAGS: return *(const int64_t *)field == 0;
+    case SG_CONF_STRINGS:
+    case SG_CONF_RANGES:
+    case SG_CONF_PORTS:
+    case SG_CONF_GROUPS: return ((const struct sg_groups *)field)->n == 0;
+    default: return false;
+    }
+}
+
+/* A group that was not given and has no defaults: printed, it would read as given. */
+static bool
+print_nothing_in(const struct sg_conf_item *items, const void *base)
+{
+    for (const struct sg_conf_item *item = items; item != NULL && item->name != NULL; item++) {
+        const void *field = (const char *)base + item->offset;
+
+        if (item->type == SG_CONF_GROUP ? !print_nothing_in(item->child, field) : !sg_value_empty(item, field))
+            return false;
+    }
+    return true;
+}
+
+static void
+print_groups(FILE *out, const struct sg_conf_item *item, const struct sg_groups *groups, int indent,
+             void (*raw)(FILE *out, const void *group_struct, int indent, void *arg), void *arg)
+{
+    (void)fprintf(out, "%*s%s = (\n", indent, "", item->name);
+    for (size_t i = 0; i < groups->n; i++) {
+        (void)fprintf(out, "%*s{\n", indent + 2, "");
+        sg_schema_print(out, item->child, (const char *)groups->v + i * item->child_size, indent + 4, raw, arg);
+        (void)fprintf(out, "%*s}%s\n", indent + 2, "", i + 1 < groups->n ? "," : "");
+    }
+    (void)fprintf(out, "%*s);\n", indent, "");
+}
+
+void
+sg_schema_print(FILE *out, const struct sg_conf_item *items, const void *base, int indent,
+                void (*raw)(FILE *out, const void *group_struct, int indent, void *arg), void *arg)
+{
+    for (const struct sg_conf_item *item = items; item != NULL && item->name != NULL; item++) {
+        const void *field = (const char *)base + item->offset;
+
+        if (item->type == SG_CONF_GROUP) {
+            if (print_nothing_in(item->child, field))
+                continue;
+            (void)fprintf(out, "%*s%s = {\n", indent, "", item->name);
+            sg_schema_print(out, item->child, field, indent + 2, raw, arg);
+            (void)fprintf(out, "%*s};\n", indent, "");
+        } else if (item->type == SG_CONF_RAW) {
+            if (raw != NULL)
+                raw(out, base, indent, arg);
+        } else if (sg_value_empty(item, field)) {
+            continue;
+        } else if (item->type == SG_CONF_GROUPS) {
+            print_groups(out, item, field, indent, raw, arg);
+        } else {
+            (void)fprintf(out, "%*s%s = ", indent, "", item->name);
+            sg_value_print(out, item, field);
+            (void)fputs(";\n", out);
+        }
+    }
+}
+
+const char *
+sg_schema_check(const struct sg_conf_item *items, size_t conf_size, struct sg_arena *arena)
+{
+    for (const struct sg_conf_item *item = items; item != NULL && item->name != NULL; item++) {
+        const bool group = item->type == SG_CONF_GROUP || item->type == SG_CONF_GROUPS;
+        const size_t size = item->type == SG_CONF_GROUP ? item->child_size : sg_value_field_size(item->type);
+        const char *below;
+        char why[256];
+        char *field;
+
+        if (size == 0)
+            return "a key has an unknown type";
+        if (item->offset > conf_size || size > conf_size - item->offset)
+            return "a key lies outside of its struct";
+        if (group && (item->child == NULL || item->child_size < sizeof(struct sg_where)))
+            return "a group has no table for its child, or a child too small to begin with a struct sg_where";
+        if ((item->type == SG_CONF_ENUM || item->type == SG_CONF_FLAGS) && item->words == NULL)
+            return "a key of words has no words";
+        if (group && (below = sg_schema_check(item->child, item->child_size, arena)) != NULL)
+            return below;
+        if (item->def == NULL || group)
+            continue;
+        field = sg_arena_alloc(arena, size);
+        if (sg_value_default(item, arena, field, why, sizeof why) == -1)
+            return "a default is not a value of its type";
+    }
+    return NULL;
+}
