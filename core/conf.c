@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conf.c - the core's own tables, and from text to struct sg_conf.
+ */
+#include "conf.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "conf_check.h"
+#include "conf_scan.h"
+#include "log.h"
+#include "module.h"
+#include "schema.h"
+
+#define SECOND ((int64_t)1000)
+#define DAY (24 * 3600 * SECOND)
+
+#define TIMEOUT(key, value, least, most, text)                                                                         \
+    {                                                                                                                  \
+        .name = #key, .type = SG_CONF_DURATION, .offset = offsetof(struct sg_timeouts_conf, key), .def = (value),      \
+        .min = (least), .max = (most), .help = (text)                                                                  \
+    }
+
+static const struct sg_conf_item timeout_items[] = {
+    TIMEOUT(handshake, "30s", 100, DAY, "all the time the gateway waits for the client before the request is complete"),
+    TIMEOUT(setup_max, "2m", 100, DAY, "from accept to the first reply"),
+    TIMEOUT(connect, "15s", 100, DAY, "one connection attempt"),
+    TIMEOUT(idle, "10m", 100, 30 * DAY, "no octet in either direction"),
+    TIMEOUT(half_closed, "1m", 100, 30 * DAY, "one direction has ended, the other is silent"),
+    TIMEOUT(linger, "5s", 100, 9 * SECOND, "the client's time to read a failure reply"),
+    TIMEOUT(max_session, "0", 0, 365 * DAY, "a session's longest life; 0: unlimited"),
+    TIMEOUT(drain, "10m", 100, 30 * DAY, "a draining generation's longest life"),
+    TIMEOUT(keepalive, "2m", 0, DAY, "TCP keepalive, both sides; 0: off"),
+    TIMEOUT(user_timeout, "2m", 0, DAY, "TCP_USER_TIMEOUT, both sides; 0: the system's"),
+    { .name = NULL },
+};
+
+static const struct sg_conf_item limit_items[] = {
+    { .name = "sessions", .type = SG_CONF_INT, .offset = offsetof(struct sg_limits_conf, sessions), .def = "4096",
+      .min = 1, .max = 1000000, .help = "sessions in all workers together" },
+    { .name = NULL },
+};
+
+static const struct sg_conf_word level_words[] = {
+    { "emerg", SG_LOG_EMERG }, { "err", SG_LOG_ERR },     { "warn", SG_LOG_WARN }, { "notice", SG_LOG_NOTICE },
+    { "info", SG_LOG_INFO },   { "debug", SG_LOG_DEBUG }, { NULL, 0 },
+};
+
+static const struct sg_conf_item error_log_items[] = {
+    { .name = "target", .type = SG_CONF_STRING, .offset = offsetof(struct sg_error_log_conf, target), .def = "stderr",
+      .help = "\"stderr\", or a file" },
+    { .name = "level", .type = SG_CONF_ENUM, .offset = offsetof(struct sg_error_log_conf, level), .def = "notice",
+      .words = level_words, .help = "which messages are written" },
+    { .name = NULL },
+};
+
+static const struct sg_conf_word worker_words[] = { { "auto", 0 }, { NULL, 0 } };
+
+#define CORE(key) .offset = offsetof(struct sg_core_conf, key)
+static const struct sg_conf_item core_items[] = {
+    { .name = "user", .type = SG_CONF_STRING, CORE(user), .help = "the workers' user, when started as root" },
+    { .name = "workers", .type = SG_CONF_INT, CORE(workers), .def = "auto", .words = worker_words, .min = 1,
+      .max = 256, .help = "number of workers; \"auto\": one for each processor" },
+    { .name = "module_dir", .type = SG_CONF_STRING, CORE(module_dir), .help = "where module files are" },
+    { .name = "runtime_dir", .type = SG_CONF_STRING, CORE(runtime_dir), .help = "pid file and status file" },
+    { .name = "pid_file", .type = SG_CONF_STRING, CORE(pid_file), .help = "if not in runtime_dir" },
+    { .name = "strict", .type = SG_CONF_BOOL, CORE(strict), .def = "false", .help = "refuse requests with RSV not 0" },
+    { .name = "error_log", .type = SG_CONF_GROUP, CORE(error_log), .child = error_log_items,
+      .child_size = sizeof(struct sg_error_log_conf), .help = "the daemon's own diagnostics" },
+    { .name = "timeouts", .type = SG_CONF_GROUP, CORE(timeouts), .child = timeout_items,
+      .child_size = sizeof(struct sg_timeouts_conf), .help = "durations" },
+    { .name = "limits", .type = SG_CONF_GROUP, CORE(limits), .child = limit_items,
+      .child_size = sizeof(struct sg_limits_conf), .help = "bounds" },
+    { .name = NULL },
+};
+
+#define MODULE(key) .offset = offsetof(struct sg_module_conf, key)
+static const struct sg_conf_item module_items[] = {
+    { .name = "name", .type = SG_CONF_STRING, MODULE(name), .required = true, .help = "the instance's name" },
+    { .name = "file", .type = SG_CONF_STRING, MODULE(file), .required = true, .help = "the shared object" },
+    { .name = "clients", .type = SG_CONF_RANGES, MODULE(clients), .help = "auth: only for these clients" },
+    { .name = "settings", .type = SG_CONF_RAW, MODULE(settings), .help = "the module's own keys" },
+    { .name = NULL },
+};
+
+#define COMMAND(key) .offset = offsetof(struct sg_command_hooks_conf, key)
+static const struct sg_conf_item command_items[] = {
+    { .name = "connect", .type = SG_CONF_STRING, COMMAND(connect), .help = "the instance for CONNECT" },
+    { .name = "bind", .type = SG_CONF_STRING, COMMAND(bind), .help = "the instance for BIND" },
+    { .name = "udp_associate", .type = SG_CONF_STRING, COMMAND(udp_associate), .help = "for UDP ASSOCIATE" },
+    { .name = NULL },
+};
+
+#define HOOKS(key) .offset = offsetof(struct sg_hooks_conf, key)
+static const struct sg_conf_item hooks_items[] = {
+    { .name = "auth", .type = SG_CONF_STRINGS, HOOKS(auth), .help = "in order of preference" },
+    { .name = "access", .type = SG_CONF_STRINGS, HOOKS(access), .help = "asked in this order" },
+    { .name = "command", .type = SG_CONF_GROUP, HOOKS(command), .child = command_items,
+      .child_size = sizeof(struct sg_command_hooks_conf), .help = "one instance for each CMD" },
+    { .name = NULL },
+};
+
+static const struct sg_conf_word protocol_words[] = { { "socks5", SG_PROTOCOL_SOCKS5 }, { NULL, 0 } };
+
+#define LISTENER(key) .offset = offsetof(struct sg_listener_conf, key)
+static const struct sg_conf_item listener_items[] = {
+    { .name = "name", .type = SG_CONF_STRING, LISTENER(name), .required = true, .help = "used in logs" },
+    { .name = "address", .type = SG_CONF_ADDRESS, LISTENER(address), .required = true, .help = "to listen on" },
+    { .name = "port", .type = SG_CONF_INT, LISTENER(port), .def = "1080", .min = 0, .max = 65535,
+      .help = "0: any free one" },
+    { .name = "protocols", .type = SG_CONF_FLAGS, LISTENER(protocols), .def = "socks5", .words = protocol_words,
+      .help = "what is spoken here" },
+    { .name = "clients", .type = SG_CONF_RANGES, LISTENER(clients), .help = "who may connect; not given: anyone" },
+    { .name = "hooks", .type = SG_CONF_GROUP, LISTENER(hooks), .child = hooks_items,
+      .child_size = sizeof(struct sg_hooks_conf), .help = "keys that replace those of the general table" },
+    { .name = "advertise", .type = SG_CONF_ADDRESS, LISTENER(advertise), .help = "told to clients as BND.ADDR" },
+    { .name = "outgoing", .type = SG_CONF_STRINGS, LISTENER(outgoing), .max = 2,
+      .help = "source address of outgoing connections, one for each family" },
+    { .name = "open_proxy", .type = SG_CONF_BOOL, LISTENER(open_proxy), .def = "false",
+      .help = "yes, strangers may use this" },
+    { .name = NULL },
+};
+
+static const struct sg_conf_item top_items[] = {
+    { .name = "core", .type = SG_CONF_GROUP, .offset = offsetof(struct sg_conf, core), .child = core_items,
+      .child_size = sizeof(struct sg_core_conf) },
+    { .name = "modules", .type = SG_CONF_GROUPS, .offset = offsetof(struct sg_conf, modules), .child = module_items,
+      .child_size = sizeof(struct sg_module_conf), .required = true, .min = 1 },
+    { .name = "hooks", .type = SG_CONF_GROUP, .offset = offsetof(struct sg_conf, hooks), .child = hooks_items,
+      .child_size = sizeof(struct sg_hooks_conf) },
+    { .name = "listeners", .type = SG_CONF_GROUPS, .offset = offsetof(struct sg_conf, listeners),
+      .child = listener_items, .child_size = sizeof(struct sg_listener_conf), .required = true, .min = 1 },
+    { .name = NULL },
+};
+
+static const char *
+conf_format(struct sg_conf *conf, const char *format, const char *a, long long number)
+{
+    char text[PATH_MAX];
+
+    (void)snprintf(text, sizeof text, format, a, number);
+    return sg_arena_strndup(conf->arena, text, strlen(text));
+}
+
+/* Defaults that depend on who we are. */
+static void
+conf_defaults(struct sg_conf *conf)
+{
+    struct sg_core_conf *core = &conf->core;
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+    if (core->module_dir == NULL)
+        core->module_dir = conf_format(conf, "%s", sg_module_dir_default(), 0);
+    if (core->runtime_dir == NULL && geteuid() == 0)
+        core->runtime_dir = SG_RUNSTATEDIR "/sockgate";
+    else if (core->runtime_dir == NULL && runtime != NULL && runtime[0] == '/')
+        core->runtime_dir = conf_format(conf, "%s/sockgate", runtime, 0);
+    else if (core->runtime_dir == NULL)
+        core->runtime_dir = conf_format(conf, "%s/sockgate-%lld", "/tmp", (long long)geteuid());
+    if (core->pid_file == NULL)
+        core->pid_file = conf_format(conf, "%s/sockgate.pid", core->runtime_dir, 0);
+    if (core->user == NULL && geteuid() == 0)
+        core->user = getpwnam("sockgate") != NULL ? "sockgate" : "nobody";
+    for (size_t i = 0; i < conf->listeners.n; i++) {
+        /* The walker's structs are ours until the configuration is handed out. */
+        struct sg_listener_conf *l = &((struct sg_listener_conf *)(uintptr_t)conf->listeners.v)[i];
+
+        l->address.port = (uint16_t)l->port;
+    }
+}
+
+static void
+conf_syntax_error(const struct sg_conf *conf, struct sg_diag *diag)
+{
+    const int line = config_error_line(&conf->tree);
+    struct sg_where where = sg_conf_text_where(conf->text, line > 0 ? (unsigned)line : 1);
+    const char *what = config_error_text(&conf->tree);
+    char mark[64] = "";
+    const char *hint = NULL;
+    size_t len = 0;
+    const char *text = sg_conf_text_line(conf->text, &where, &len);
+
+    if (text != NULL)
+        hint = sg_conf_scan_hint(text, len, mark, sizeof mark);
+    /* The mistake is often at the end of the line before: libconfig notices it with the next word. */
+    if (hint == NULL && where.line > 1) {
+        const struct sg_where before = { where.file, where.line - 1 };
+
+        text = sg_conf_text_line(conf->text, &before, &len);
+        hint = text != NULL ? sg_conf_scan_hint(text, len, mark, sizeof mark) : NULL;
+        if (hint != NULL)
+            where = before;
+    }
+    sg_diag_error(diag, &where, hint != NULL ? mark : NULL, "%s%s%s", what != NULL ? what : "syntax error",
+                  hint != NULL ? ": " : "", hint != NULL ? hint : "");
+}
+
+struct sg_conf *
+sg_conf_read(struct sg_conf_text *text, struct sg_diag *diag)
+{
+    struct sg_arena *arena = sg_arena_new();
+    struct sg_conf *conf = sg_arena_alloc(arena, sizeof *conf);
+    const struct sg_where top = sg_conf_text_where(text, 1);
+    struct sg_schema_walk walk = { text, arena, diag, "" };
+
+    conf->arena = arena;
+    conf->text = text;
+    config_init(&conf->tree);
+    if (config_read_string(&conf->tree, sg_conf_text_expanded(text)) != CONFIG_TRUE) {
+        conf_syntax_error(conf, diag);
+        sg_conf_free(conf);
+        return NULL;
+    }
+    sg_schema_read(&walk, config_root_setting(&conf->tree), &(struct sg_where){ top.file, 0 }, top_items, conf);
+    conf_defaults(conf);
+    sg_conf_check(conf, diag);
+    return conf;
+}
+
+void
+sg_conf_free(struct sg_conf *conf)
+{
+    if (conf == NULL)
+        return;
+    config_destroy(&conf->tree);
+    sg_conf_text_free(conf->text);
+    sg_arena_free(conf->arena);
+}
+
+void
+sg_conf_print(FILE *out, const struct sg_conf *conf,
+              void (*settings)(FILE *out, const void *module_conf, int indent, void *arg), void *arg)
+{
+    sg_schema_print(out, top_items, conf, 0, settings, arg);
+}
