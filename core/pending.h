@@ -2,9 +2,14 @@
 /*
  * pending.h - handles for answers that come later.
  *
- * The core opens a window around each callback that may return SG_AGAIN (sg_pending_window); inside it sg_pending_new()
- * makes a handle. If the callback returns something else the handle is dropped without a call of cancel(). A handle ends
- * by resolve (its `resume` is run from the worker's defer queue) or by sg_pending_cancel (cancel() of the module).
+ * The core opens a window around each callback that may return SG_AGAIN; inside it sg_pending_new() makes one handle.
+ *
+ *   window_open -- callback: sg_pending_new() -- window_close -- ... -- sg_pending_resolve() -- [defer] -- resume()
+ *                                                     |            \
+ *                                   another verdict: dropped        sg_pending_cancel(): cancel() of the module
+ *
+ * A handle that is over stays in memory until the end of the batch of events, so that a module which uses it once more
+ * is told so instead of writing into somebody else's memory.
  */
 #ifndef SG_PENDING_H
 #define SG_PENDING_H
@@ -12,24 +17,29 @@
 #include "hooks.h"
 #include "worker.h"
 
+typedef void sg_pending_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner);
+
 struct sg_pending {
-    struct sg_defer defer; /* first member: runs `resume` */
+    struct sg_defer defer; /* resolved: calls `resume`; over: frees */
     unsigned magic;
     struct sg_instance *inst;
     struct sg_session *session;
     enum sg_verdict verdict;
     bool resolved;
-    unsigned resumed;                /* how often this chain was resumed: a runner stops one that never ends */
-    void (*resume)(struct sg_pending *pending, enum sg_verdict verdict, void *owner);
+    sg_pending_resume *resume;       /* NULL while the window is open */
     void *owner;
     struct sg_pending *next, **prev; /* all of a session */
 };
 
-/* Opens the window for one callback of `inst`. */
+/* Opens the window for one callback of `inst`. Windows do not nest. */
 void sg_pending_window_open(struct sg_instance *inst, struct sg_session *s);
-/* Closes it; returns the handle if the callback returned SG_AGAIN and made one (else NULL, and the verdict is MISUSE). */
-struct sg_pending *sg_pending_window_close(enum sg_verdict *verdict, void (*resume)(struct sg_pending *, enum sg_verdict, void *owner),
-                                           void *owner);
+/*
+ * Closes it with what the callback returned. SG_AGAIN: the handle, which ends by one call of resume(owner) or by
+ * sg_pending_cancel(); without a handle the verdict becomes SG_ERROR and the module is blamed. Anything else: NULL, and
+ * a handle that was made is dropped without a word.
+ */
+struct sg_pending *sg_pending_window_close(enum sg_verdict *verdict, sg_pending_resume *resume, void *owner);
+/* The answer is no longer wanted: cancel() of the module. NULL is ignored. */
 void sg_pending_cancel(struct sg_pending *pending);
 void sg_pending_cancel_all(struct sg_session *s); /* session end */
 
