@@ -18,9 +18,9 @@ struct sg_hooks {
 };
 
 /*
- * Builds the tables: unknown names, missing roles, instances that nothing uses, two exchange modules for one METHOD,
- * a check that blocks (there are no helper pools yet) and the open-proxy rule all go to `diag`. One table per listener,
- * in the order of conf->listeners; NULL on error.
+ * Builds the tables: missing roles, METHODs that exclude each other, a check that blocks (there are no helper pools
+ * yet), tables without a login, an access module or a command, and the open-proxy rule all go to `diag`. One table per
+ * listener, in the order of conf->listeners; NULL on error. Names that no instance has were reported by sg_conf_read().
  */
 struct sg_hooks *sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_diag *diag);
 
@@ -48,6 +48,9 @@ enum sg_outcome {
 };
 /* The one table. A verdict out of range is MISUSE. */
 enum sg_outcome sg_verdict_meaning(enum sg_phase phase, enum sg_verdict verdict);
+/* The same for who has asked a module: MISUSE is logged against the instance and becomes ERROR. */
+enum sg_outcome sg_verdict_judge(struct sg_instance *inst, struct sg_session *s, enum sg_phase phase,
+                                 enum sg_verdict verdict);
 /* The end of a list at which nobody decided. `undecided`: one was remembered, or (target) the request was undecided. */
 enum sg_outcome sg_verdict_at_end(enum sg_phase phase, bool undecided);
 
@@ -63,6 +66,7 @@ struct sg_run {
     size_t next;
     const struct sg_addr *addr; /* target: the address in question; borrowed */
     struct sg_pending *pending; /* the open handle, if any */
+    unsigned resumed;            /* a chain that is resumed without end is stopped */
     struct sg_instance *decider; /* whose verdict ended the list; NULL at the end of the list */
     struct sg_decision decision; /* of the decider, or of the last module asked */
     void (*done)(struct sg_run *run, enum sg_outcome outcome);

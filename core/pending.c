@@ -1,42 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * pending.c - handles for answers that come later.
- *
- * A handle that was resolved is out of the module's hands: if its session ends before resume() could run, it is dropped
- * without a call of cancel().
+ * pending.c - handles. A dead handle is kept until the end of the turn, with another magic, so that a module that uses
+ * it once more in the same breath is caught instead of corrupting memory.
  */
-#include <assert.h>
+#include "pending.h"
+
 #include <stdlib.h>
 
-#include "container.h"
 #include "log.h"
-#include "pending.h"
 #include "session.h"
 
-#define PENDING_LIVE 0x70656e64u
-#define PENDING_OVER 0x6f766572u
+#define PENDING_ALIVE 0x50656e64u
+#define PENDING_DEAD 0x44656164u
 
+/* The callback that may make a handle now. Windows do not nest: no callback of a module runs inside another's. */
 static struct {
-    struct sg_instance *inst; /* NULL: closed */
+    struct sg_instance *inst;
     struct sg_session *session;
     struct sg_pending *made;
 } window;
 
 static void
-pending_free(struct sg_defer *defer)
+pending_unlink(struct sg_pending *pending)
 {
-    free(SG_CONTAINER(defer, struct sg_pending, defer));
+    if (pending->prev != NULL) {
+        *pending->prev = pending->next;
+        if (pending->next != NULL)
+            pending->next->prev = pending->prev;
+    }
+    pending->prev = NULL;
 }
 
-/* The handle is over: nobody may use it any more, but somebody might. */
 static void
-pending_over(struct sg_pending *pending)
+pending_free(struct sg_defer *defer)
 {
-    if (pending->next)
-        pending->next->prev = pending->prev;
-    *pending->prev = pending->next;
-    pending->magic = PENDING_OVER;
+    free((struct sg_pending *)defer);
+}
+
+/* From now on the handle is a trap; it is freed when this batch of events is over. */
+static void
+pending_bury(struct sg_pending *pending)
+{
+    pending_unlink(pending);
     sg_worker_undefer(&pending->defer);
+    pending->magic = PENDING_DEAD;
     pending->defer.run = pending_free;
     sg_worker_defer(&pending->defer);
 }
@@ -44,42 +51,21 @@ pending_over(struct sg_pending *pending)
 static void
 pending_run(struct sg_defer *defer)
 {
-    struct sg_pending *pending = SG_CONTAINER(defer, struct sg_pending, defer);
+    struct sg_pending *pending = (struct sg_pending *)defer;
+    const enum sg_verdict verdict = pending->verdict;
+    void (*resume)(struct sg_pending *, enum sg_verdict, void *) = pending->resume;
+    void *owner = pending->owner;
 
-    pending_over(pending);
-    pending->resume(pending, pending->verdict, pending->owner);
+    pending_bury(pending);
+    resume(pending, verdict, owner);
 }
 
 void
 sg_pending_window_open(struct sg_instance *inst, struct sg_session *s)
 {
-    assert(!window.inst);
     window.inst = inst;
     window.session = s;
     window.made = NULL;
-}
-
-struct sg_pending *
-sg_pending_window_close(enum sg_verdict *verdict, sg_pending_resume *resume, void *owner)
-{
-    struct sg_instance *inst = window.inst;
-    struct sg_pending *made = window.made;
-
-    window.inst = NULL;
-    window.made = NULL;
-    if (*verdict != SG_AGAIN) {
-        if (made)
-            pending_over(made);
-        return NULL;
-    }
-    if (!made) {
-        sg_slog(inst, window.session, SG_LOG_ERR, "module_error: it returned SG_AGAIN without a handle");
-        *verdict = SG_ERROR;
-        return NULL;
-    }
-    made->resume = resume;
-    made->owner = owner;
-    return made;
 }
 
 struct sg_pending *
@@ -87,62 +73,82 @@ sg_pending_new(struct sg_instance *inst, struct sg_session *s)
 {
     struct sg_pending *pending;
 
-    if (window.inst != inst || window.session != s || window.made) {
-        sg_log(inst, SG_LOG_ERR, "module_error: sg_pending_new() %s",
-               window.made ? "was called twice in one callback" : "is for callbacks that may return SG_AGAIN");
+    if (window.session != s || window.inst != inst || window.made != NULL) {
+        sg_log(inst, SG_LOG_ERR, "sg_pending_new() outside a callback that may return SG_AGAIN, or twice in one");
         return NULL;
     }
     pending = calloc(1, sizeof *pending);
-    if (!pending)
+    if (pending == NULL)
         return NULL;
-    pending->magic = PENDING_LIVE;
+    pending->magic = PENDING_ALIVE;
     pending->inst = inst;
     pending->session = s;
+    pending->defer.run = pending_run;
     pending->next = s->pendings;
     pending->prev = &s->pendings;
-    if (pending->next)
+    if (pending->next != NULL)
         pending->next->prev = &pending->next;
     s->pendings = pending;
     window.made = pending;
     return pending;
 }
 
+struct sg_pending *
+sg_pending_window_close(enum sg_verdict *verdict,
+                        void (*resume)(struct sg_pending *pending, enum sg_verdict verdict, void *owner), void *owner)
+{
+    struct sg_pending *made = window.made;
+    struct sg_instance *inst = window.inst;
+
+    window.inst = NULL;
+    window.session = NULL;
+    window.made = NULL;
+    if (*verdict == SG_AGAIN && made != NULL) {
+        made->resume = resume;
+        made->owner = owner;
+        return made;
+    }
+    if (made != NULL)
+        pending_bury(made);
+    if (*verdict == SG_AGAIN) {
+        sg_log(inst, SG_LOG_ERR, "it returned SG_AGAIN without a handle from sg_pending_new()");
+        *verdict = SG_ERROR;
+    }
+    return NULL;
+}
+
 void
 sg_pending_resolve(struct sg_pending *pending, enum sg_verdict verdict)
 {
-    if (pending->magic != PENDING_LIVE || pending->resolved) {
-        sg_log(pending->inst, SG_LOG_ERR, "module_error: sg_pending_resolve() for a handle that was %s",
-               pending->resolved ? "resolved before" : "cancelled");
+    if (pending->magic != PENDING_ALIVE || pending->resolved) {
+        sg_log(pending->inst, SG_LOG_ERR, "sg_pending_resolve() of a handle that is %s",
+               pending->magic == PENDING_ALIVE ? "resolved already" : "dead");
         return;
-    }
-    if (verdict == SG_AGAIN) {
-        sg_slog(pending->inst, pending->session, SG_LOG_ERR, "module_error: SG_AGAIN is no answer to SG_AGAIN");
-        verdict = SG_ERROR;
     }
     pending->resolved = true;
     pending->verdict = verdict;
-    pending->defer.run = pending_run;
     sg_worker_defer(&pending->defer);
 }
 
 void
 sg_pending_cancel(struct sg_pending *pending)
 {
+    struct sg_instance *inst = pending->inst;
+    const bool open = !pending->resolved;
     uint32_t before;
 
-    if (!pending)
-        return;
-    pending_over(pending);
-    if (pending->resolved || !pending->inst->mod->cancel)
-        return;
-    before = sg_worker_enter(pending->inst);
-    pending->inst->mod->cancel(pending->inst, pending);
-    sg_worker_leave(before);
+    pending_unlink(pending);
+    if (open && inst->mod->cancel != NULL) {
+        before = sg_worker_enter(inst);
+        inst->mod->cancel(inst, pending);
+        sg_worker_leave(before);
+    }
+    pending_bury(pending);
 }
 
 void
 sg_pending_cancel_all(struct sg_session *s)
 {
-    while (s->pendings)
+    while (s->pendings != NULL)
         sg_pending_cancel(s->pendings);
 }

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * answer.c - the identity in the making.
+ */
+#include "answer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void
+sg_answer_init(struct sg_answer *answer, uint8_t assurance)
+{
+    *answer = (struct sg_answer){ .assurance = assurance };
+}
+
+void
+sg_answer_free(struct sg_answer *answer)
+{
+    free(answer->name);
+    for (unsigned i = 0; i < answer->n_groups; i++)
+        free(answer->groups[i]);
+    free(answer->groups);
+    *answer = (struct sg_answer){ 0 };
+}
+
+static int
+answer_fail(struct sg_answer *answer)
+{
+    answer->failed = true;
+    return -1;
+}
+
+int
+sg_answer_name(struct sg_answer *answer, const char *name, size_t len)
+{
+    char *copy;
+
+    if (len > SG_ANSWER_NAME_MAX || memchr(name, '\0', len) != NULL || (copy = malloc(len + 1)) == NULL)
+        return answer_fail(answer);
+    memcpy(copy, name, len);
+    copy[len] = '\0';
+    answer->total = answer->total - answer->name_len + len;
+    free(answer->name);
+    answer->name = copy;
+    answer->name_len = len;
+    return 0;
+}
+
+int
+sg_answer_group(struct sg_answer *answer, const char *group)
+{
+    const size_t len = strlen(group) + 1;
+    char **more, *copy;
+
+    if (answer->total + len > SG_ANSWER_TOTAL_MAX || answer->n_groups == UINT16_MAX)
+        return answer_fail(answer);
+    copy = strdup(group);
+    more = realloc(answer->groups, (answer->n_groups + 1u) * sizeof(char *));
+    if (more != NULL)
+        answer->groups = more;
+    if (copy == NULL || more == NULL) {
+        free(copy);
+        return answer_fail(answer);
+    }
+    answer->groups[answer->n_groups++] = copy;
+    answer->total += len;
+    return 0;
+}
+
+void
+sg_answer_assurance(struct sg_answer *answer, uint8_t assurance)
+{
+    answer->assurance = assurance;
+}
+
+void
+sg_answer_reason(struct sg_answer *answer, const char *reason)
+{
+    (void)snprintf(answer->reason, sizeof answer->reason, "%s", reason);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * hooks.c - one hook table for each listener, and the checks that need modules: roles, METHODs, the open-proxy rule.
+ */
+#include "hooks.h"
+
+#include <string.h>
+
+#include "conf_check.h"
+
+struct hooks_build {
+    const struct sg_conf *conf;
+    struct sg_instances *all;
+    struct sg_diag *diag;
+};
+
+/* The instance, if it exists and has the role; misses in the name were reported when the configuration was read. */
+static struct sg_instance *
+hooks_instance(const struct hooks_build *b, const struct sg_where *where, const char *name, const char *role)
+{
+    struct sg_instance *inst = sg_instance_find(b->all, name);
+    const void *ops;
+
+    if (inst == NULL || inst->mod == NULL)
+        return NULL;
+    ops = strcmp(role, "auth") == 0     ? (const void *)inst->mod->auth
+          : strcmp(role, "access") == 0 ? (const void *)inst->mod->access
+                                        : (const void *)inst->mod->command;
+    if (ops == NULL) {
+        sg_diag_error(b->diag, where, name, "\"%s\" cannot stand in \"%s\": the module %s does not have that role", name,
+                      role, inst->mod->name);
+        return NULL;
+    }
+    return inst;
+}
+
+static struct sg_instance **
+hooks_list(const struct hooks_build *b, const struct sg_strings *names, const char *role, size_t *n_out)
+{
+    struct sg_instance **list = sg_arena_alloc(b->conf->arena, (names->n + 1) * sizeof(struct sg_instance *));
+
+    *n_out = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        struct sg_instance *inst = hooks_instance(b, &names->v[i].where, names->v[i].text, role);
+
+        if (inst != NULL)
+            list[(*n_out)++] = inst;
+    }
+    return list;
+}
+
+static void
+hooks_command(const struct hooks_build *b, struct sg_hooks *hooks, const struct sg_command_hooks_conf *command,
+              const char *name, enum sg_cmd cmd, const char *key)
+{
+    struct sg_instance *inst;
+
+    if (name == NULL || (inst = hooks_instance(b, &command->where, name, "command")) == NULL)
+        return;
+    if (inst->mod->command->cmd != cmd)
+        sg_diag_error(b->diag, &command->where, name, "%s: the module %s serves CMD %02x, not %02x", key,
+                      inst->mod->name, inst->mod->command->cmd, cmd);
+    else
+        hooks->command[cmd] = inst;
+}
+
+/* What the METHOD numbers allow: one exchange alone, or a chain of checks with the right kind of credentials. */
+static void
+hooks_methods(const struct hooks_build *b, const struct sg_hooks *hooks, const struct sg_strings *names)
+{
+    for (size_t i = 0; i < hooks->n_auth; i++) {
+        const struct sg_instance *inst = hooks->auth[i];
+        const struct sg_auth_ops *auth = inst->mod->auth;
+        const struct sg_where *where = i < names->n ? &names->v[i].where : &inst->conf->where;
+
+        if (auth->method == SG_METHOD_NO_ACCEPTABLE)
+            sg_diag_error(b->diag, where, inst->name, "\"%s\" claims METHOD ff, which means that there is none", inst->name);
+        if (auth->check != NULL && !auth->in_worker)
+            sg_diag_error(b->diag, where, inst->name,
+                          "\"%s\" needs a helper pool for its check, which this version of sockgate does not have",
+                          inst->name);
+        if (auth->check != NULL && auth->method != SG_METHOD_NONE)
+            sg_diag_error(b->diag, where, inst->name,
+                          "\"%s\": a check serves METHOD 00; for METHOD %02x this version needs an exchange", inst->name,
+                          auth->method);
+        for (size_t j = 0; j < i; j++) {
+            const struct sg_auth_ops *other = hooks->auth[j]->mod->auth;
+
+            if (auth->method == other->method && (auth->exchange != NULL || other->exchange != NULL))
+                sg_diag_error(b->diag, where, inst->name, "\"%s\" and \"%s\" both claim METHOD %02x", inst->name,
+                              hooks->auth[j]->name, auth->method);
+        }
+    }
+}
+
+/* Architecture: a listener beyond loopback needs a login that cannot be avoided, or clients that are a few. */
+static void
+hooks_open_proxy(const struct hooks_build *b, const struct sg_hooks *hooks, const struct sg_listener_conf *l)
+{
+    char text[SG_ADDR_TEXT];
+
+    if (l->open_proxy || sg_listener_is_loopback(l) || sg_listener_clients_narrow(l))
+        return;
+    for (size_t i = 0; i < hooks->n_auth; i++)
+        if (hooks->auth[i]->mod->auth->assurance < SG_ASSURANCE_PASSWORD) {
+            sg_diag_error(b->diag, &l->where, "address",
+                          "the listener \"%s\" on %s is open to strangers: \"%s\" lets anyone in without a password. "
+                          "Use logins only, or set `clients` to your own networks, or say open_proxy = true",
+                          l->name, sg_addr_format_ip(&l->address, text, sizeof text), hooks->auth[i]->name);
+            return;
+        }
+}
+
+static void
+hooks_listener(const struct hooks_build *b, struct sg_hooks *hooks, const struct sg_listener_conf *l)
+{
+    const struct sg_hooks_conf *general = &b->conf->hooks;
+    const struct sg_strings *auth = l->hooks.auth.n > 0 ? &l->hooks.auth : &general->auth;
+    const struct sg_strings *access = l->hooks.access.n > 0 ? &l->hooks.access : &general->access;
+    const struct sg_command_hooks_conf *command =
+        l->hooks.command.where.line != 0 ? &l->hooks.command : &general->command;
+
+    hooks->auth = hooks_list(b, auth, "auth", &hooks->n_auth);
+    hooks->access = hooks_list(b, access, "access", &hooks->n_access);
+    hooks_command(b, hooks, command, command->connect, SG_CMD_CONNECT, "connect");
+    hooks_command(b, hooks, command, command->bind, SG_CMD_BIND, "bind");
+    hooks_command(b, hooks, command, command->udp_associate, SG_CMD_UDP_ASSOCIATE, "udp_associate");
+    if (auth->n == 0)
+        sg_diag_error(b->diag, &l->where, NULL, "the listener \"%s\" has no \"auth\" in its hooks: nobody could log in",
+                      l->name);
+    if (access->n == 0)
+        sg_diag_error(b->diag, &l->where, NULL,
+                      "the listener \"%s\" has no \"access\" in its hooks: everything would be refused", l->name);
+    if (command->connect == NULL && command->bind == NULL && command->udp_associate == NULL)
+        sg_diag_error(b->diag, &l->where, NULL, "the listener \"%s\" has no \"command\" in its hooks: it could do nothing",
+                      l->name);
+    hooks_methods(b, hooks, auth);
+    hooks_open_proxy(b, hooks, l);
+}
+
+struct sg_hooks *
+sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_diag *diag)
+{
+    const struct hooks_build b = { conf, all, diag };
+    struct sg_hooks *tables = sg_arena_alloc(conf->arena, conf->listeners.n * sizeof *tables + 1);
+    const unsigned errors = sg_diag_errors(diag);
+
+    for (size_t i = 0; i < all->n; i++)
+        if (all->v[i].conf->clients.n > 0 && all->v[i].mod != NULL && all->v[i].mod->auth == NULL)
+            sg_diag_error(diag, &all->v[i].conf->where, "clients", "module \"%s\": only auth instances have \"clients\"",
+                          all->v[i].name);
+    for (size_t i = 0; i < conf->listeners.n; i++)
+        hooks_listener(&b, &tables[i], &((const struct sg_listener_conf *)conf->listeners.v)[i]);
+    return sg_diag_errors(diag) == errors ? tables : NULL;
+}
