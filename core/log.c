@@ -20,6 +20,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "utf8.h"
 
 #define LINE_MAX_OCTETS 1024
 #define REST_MAX 8192
@@ -215,29 +216,15 @@ sg_log_raw(const char *line, size_t len)
         errlog.lost++;
 }
 
-/* The length of the UTF-8 sequence at `p`, 0 if it is none or not printable (controls, surrogates, overlong forms). */
+/* The length of the character at `p`, 0 if it is none or not for a log: terminals and readers obey some of them. */
 static size_t
-log_utf8_len(const unsigned char *p, size_t n)
+log_printable(const unsigned char *p, size_t n)
 {
-    static const unsigned least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-    unsigned c = p[0];
-    size_t len, i;
+    uint32_t c;
+    const size_t len = sg_utf8_next(p, n, &c);
 
-    if (c < 0x80)
-        return c >= 0x20 && c != 0x7f ? 1 : 0;
-    len = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
-    if (c < 0xc2 || c > 0xf4 || n < len)
-        return 0;
-    c &= 0x7fu >> len;
-    for (i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        c = c << 6 | (p[i] & 0x3fu);
-    }
-    if (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        return 0;
-    /* C1 controls, line separators, marks that turn the direction of writing: terminals and readers obey them. */
-    if (c < 0xa0 || (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0xfeff)
+    if (len == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x2028 && c <= 0x202e) ||
+        (c >= 0x2066 && c <= 0x2069) || c == 0xfeff)
         return 0;
     return len;
 }
@@ -250,7 +237,7 @@ log_clean(char *out, size_t size, const char *octets, size_t n, bool quoted)
     size_t at = 0, i = 0, len;
 
     while (i < n) {
-        len = log_utf8_len(p + i, n - i);
+        len = log_printable(p + i, n - i);
         if (quoted && len == 1 && (p[i] == '\\' || p[i] == '"')) {
             if (size - at < 2)
                 break;

@@ -32,21 +32,14 @@ static const enum sg_outcome meanings[SG_PHASES][VERDICTS] = {
 };
 
 static const char *const phase_names[SG_PHASES] = {
-    [SG_PHASE_CLIENT] = "client()",
-    [SG_PHASE_REQUEST] = "request()",
-    [SG_PHASE_TARGET] = "target()",
-    [SG_PHASE_AUTH_CHECK] = "check()",
-    [SG_PHASE_AUTH_EXCHANGE] = "exchange()",
-    [SG_PHASE_COMMAND] = "start() of a command",
+    [SG_PHASE_CLIENT] = "client()",          [SG_PHASE_REQUEST] = "request()",
+    [SG_PHASE_TARGET] = "target()",          [SG_PHASE_AUTH_CHECK] = "check()",
+    [SG_PHASE_AUTH_EXCHANGE] = "exchange()", [SG_PHASE_COMMAND] = "start() of a command",
 };
 
 static const char *const verdict_names[VERDICTS] = {
-    [SG_ERROR] = "ERROR",
-    [SG_OK] = "OK",
-    [SG_DECLINED] = "DECLINED",
-    [SG_UNDECIDED] = "UNDECIDED",
-    [SG_DENY] = "DENY",
-    [SG_AGAIN] = "AGAIN",
+    [SG_ERROR] = "ERROR",         [SG_OK] = "OK",     [SG_DECLINED] = "DECLINED",
+    [SG_UNDECIDED] = "UNDECIDED", [SG_DENY] = "DENY", [SG_AGAIN] = "AGAIN",
 };
 
 static bool

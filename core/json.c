@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * json.c - the escaping writer.
+ */
+#include "json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "utf8.h"
+
+#define JSON_TAIL 16 /* room for ,"cut":true} and the line feed and NUL */
+
+static void
+json_put(struct sg_json *json, const char *text, size_t n)
+{
+    if (!json->open)
+        return;
+    if (json->len + n + JSON_TAIL > json->size) {
+        json->open = false;
+        return;
+    }
+    memcpy(json->text + json->len, text, n);
+    json->len += n;
+}
+
+static void
+json_escape(struct sg_json *json, unsigned unit)
+{
+    char text[8];
+
+    json_put(json, text, (size_t)snprintf(text, sizeof text, "\\u%04x", unit & 0xffff));
+}
+
+/* One character, or one octet that is none. */
+static size_t
+json_char(struct sg_json *json, const uint8_t *p, size_t n)
+{
+    uint32_t c;
+    const size_t len = sg_utf8_next(p, n, &c);
+
+    if (len == 0 || (c >= 0x10ff80 && c <= 0x10ffff)) {
+        json_escape(json, 0xdbff);
+        json_escape(json, 0xdf00u + p[0]);
+        return 1;
+    }
+    if (c == '"' || c == '\\') {
+        const char text[2] = { '\\', (char)c };
+
+        json_put(json, text, 2);
+    } else if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029) {
+        json_escape(json, c);
+    } else {
+        json_put(json, (const char *)p, len);
+    }
+    return len;
+}
+
+static void
+json_quoted(struct sg_json *json, const void *octets, size_t n)
+{
+    const uint8_t *p = octets;
+
+    json_put(json, "\"", 1);
+    for (size_t i = 0; i < n && json->open;)
+        i += json_char(json, p + i, n - i);
+    json_put(json, "\"", 1);
+}
+
+/* A member is written whole or not at all. */
+static size_t
+json_member(struct sg_json *json, const char *name)
+{
+    const size_t mark = json->len;
+
+    json->open = true;
+    if (json->len > 1)
+        json_put(json, ",", 1);
+    json_put(json, "\"", 1);
+    json_put(json, name, strlen(name));
+    json_put(json, "\":", 2);
+    return mark;
+}
+
+static void
+json_member_end(struct sg_json *json, size_t mark)
+{
+    if (!json->open) {
+        json->len = mark;
+        json->cut = true;
+    }
+}
+
+void
+sg_json_begin(struct sg_json *json, char *text, size_t size)
+{
+    *json = (struct sg_json){ .text = text, .size = size, .open = true };
+    json_put(json, "{", 1);
+}
+
+void
+sg_json_octets(struct sg_json *json, const char *name, const void *octets, size_t n)
+{
+    const size_t mark = json_member(json, name);
+
+    json_quoted(json, octets, n);
+    json_member_end(json, mark);
+}
+
+void
+sg_json_string(struct sg_json *json, const char *name, const char *text)
+{
+    sg_json_octets(json, name, text, strlen(text));
+}
+
+void
+sg_json_number(struct sg_json *json, const char *name, int64_t number)
+{
+    const size_t mark = json_member(json, name);
+    char text[24];
+
+    json_put(json, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
+    json_member_end(json, mark);
+}
+
+void
+sg_json_strings(struct sg_json *json, const char *name, const char *const *texts, size_t n)
+{
+    const size_t mark = json_member(json, name);
+
+    json_put(json, "[", 1);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            json_put(json, ",", 1);
+        json_quoted(json, texts[i], strlen(texts[i]));
+    }
+    json_put(json, "]", 1);
+    json_member_end(json, mark);
+}
+
+size_t
+sg_json_end(struct sg_json *json)
+{
+    const char *tail = json->cut ? (json->len > 1 ? ",\"cut\":true}\n" : "\"cut\":true}\n") : "}\n";
+
+    memcpy(json->text + json->len, tail, strlen(tail) + 1);
+    json->len += strlen(tail);
+    return json->len;
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * worker.c - the process and its loop.
+ *
+ *   wait for events --> callbacks --> prepare: deferred work, reaper --> wait ...
+ *        idle       |<------ a turn, which the watchdog measures ----->|
+ */
+#include "worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "addrs.h"
+#include "clock.h"
+#include "listener.h"
+#include "log.h"
+#include "msg.h"
+#include "session.h"
+
+#define WORKER_TICK_MS 1000
+
+static struct {
+    const struct sg_worker_boot *boot;
+    struct ev_loop *loop;
+    struct sg_defer *deferred, **deferred_end;
+    struct sg_deadline_queue queues[SG_QUEUES];
+    ev_prepare prepare;
+    ev_check check;
+    ev_io channel;
+    ev_io ownaddr;
+    ev_timer drain;
+    int64_t turn_began_us;
+    bool draining;
+    uint8_t shared[SG_SHARED_SIZE];
+} worker;
+
+struct ev_loop *
+sg_worker_loop(void)
+{
+    return worker.loop;
+}
+
+const struct sg_worker_boot *
+sg_worker_boot(void)
+{
+    return worker.boot;
+}
+
+uint8_t *
+sg_worker_shared(void)
+{
+    return worker.shared;
+}
+
+struct sg_deadline_queue *
+sg_worker_queue(enum sg_queue which)
+{
+    return &worker.queues[which];
+}
+
+uint32_t
+sg_worker_enter(const struct sg_instance *inst)
+{
+    return worker.boot != NULL ? atomic_exchange_explicit(&worker.boot->status->doing, inst->number, memory_order_relaxed)
+                               : 0;
+}
+
+void
+sg_worker_leave(uint32_t before)
+{
+    if (worker.boot != NULL)
+        atomic_store_explicit(&worker.boot->status->doing, before, memory_order_relaxed);
+}
+
+void
+sg_worker_defer(struct sg_defer *defer)
+{
+    if (defer->prev != NULL)
+        return;
+    if (worker.deferred == NULL)
+        worker.deferred_end = &worker.deferred;
+    defer->next = NULL;
+    defer->prev = worker.deferred_end;
+    *worker.deferred_end = defer;
+    worker.deferred_end = &defer->next;
+}
+
+void
+sg_worker_undefer(struct sg_defer *defer)
+{
+    if (defer->prev == NULL)
+        return;
+    *defer->prev = defer->next;
+    if (defer->next != NULL)
+        defer->next->prev = defer->prev;
+    else
+        worker.deferred_end = defer->prev;
+    defer->prev = NULL;
+}
+
+void
+sg_worker_run_deferred(void)
+{
+    while (worker.deferred != NULL) {
+        struct sg_defer *defer = worker.deferred;
+
+        sg_worker_undefer(defer);
+        defer->run(defer);
+    }
+}
+
+void
+sg_worker_watch(ev_io *io, int events)
+{
+    if (ev_is_active(io) && (io->events & (EV_READ | EV_WRITE)) == events)
+        return;
+    ev_io_stop(worker.loop, io);
+    if (events == 0)
+        return;
+    ev_io_set(io, io->fd, events);
+    ev_io_start(worker.loop, io);
+}
+
+static int64_t
+worker_now_us(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+/* Before the loop waits: what was put off, then the dead. A turn ends here. */
+static void
+worker_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
+{
+    struct sg_worker_status *status = worker.boot->status;
+    int64_t turn_us;
+
+    (void)prepare, (void)revents;
+    sg_worker_run_deferred();
+    sg_session_reap();
+    if (worker.draining && sg_session_count() == 0)
+        ev_break(loop, EVBREAK_ALL);
+    turn_us = worker_now_us() - worker.turn_began_us;
+    if (turn_us > atomic_load_explicit(&status->longest_turn_us, memory_order_relaxed))
+        atomic_store_explicit(&status->longest_turn_us, turn_us, memory_order_relaxed);
+    atomic_store_explicit(&status->turn_began_ms, 0, memory_order_relaxed);
+}
+
+static void
+worker_check(struct ev_loop *loop, ev_check *check, int revents)
+{
+    (void)loop, (void)check, (void)revents;
+    worker.turn_began_us = worker_now_us();
+    atomic_store_explicit(&worker.boot->status->turn_began_ms, worker.turn_began_us / 1000, memory_order_relaxed);
+}
+
+static void
+worker_drained(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop, (void)timer, (void)revents;
+    if (sg_session_count() > 0)
+        sg_logf(SG_LOG_NOTICE, "drain deadline: closing %zu sessions", sg_session_count());
+    sg_session_end_all(SG_REASON_DRAIN_TIMEOUT);
+}
+
+static void
+worker_drain(void)
+{
+    struct sg_msg msg;
+
+    if (worker.draining)
+        return;
+    worker.draining = true;
+    sg_listeners_close();
+    sg_msg_begin(&msg, SG_MSG_WORKER_DRAINING);
+    (void)sg_msg_send(worker.boot->channel, &msg); /* when the generation is gone, nobody has to know */
+    ev_timer_set(&worker.drain, (ev_tstamp)worker.boot->conf->core.timeouts.drain / 1000, 0.);
+    ev_timer_start(worker.loop, &worker.drain);
+}
+
+static void
+worker_stop(void)
+{
+    worker.draining = true;
+    sg_listeners_close();
+    sg_session_end_all(SG_REASON_STOPPED);
+}
+
+static void
+worker_order(struct ev_loop *loop, ev_io *io, int revents)
+{
+    struct sg_msg msg;
+    int got;
+
+    (void)revents;
+    while ((got = sg_msg_recv(io->fd, &msg)) == 1) {
+        switch (msg.type) {
+        case SG_MSG_GO: sg_listeners_go(); break;
+        case SG_MSG_DRAIN: worker_drain(); break;
+        case SG_MSG_STOP: worker_stop(); break;
+        case SG_MSG_REOPEN: {
+            const int fd = sg_msg_take_fd(&msg, SG_TAG_LOG_FD);
+
+            if (fd != -1)
+                sg_log_take_fd(fd);
+            break;
+        }
+        default: break;
+        }
+        sg_msg_close_fds(&msg);
+    }
+    if (got == 0) {
+        ev_io_stop(loop, io);
+        sg_logf(SG_LOG_WARN, "the generation is gone: draining");
+        worker_drain();
+    }
+}
+
+static void
+worker_ownaddr(struct ev_loop *loop, ev_io *io, int revents)
+{
+    (void)loop, (void)revents;
+    sg_ownaddr_refresh(io->fd);
+}
+
+static void
+worker_queues(const struct sg_timeouts_conf *t)
+{
+    const int64_t spans[SG_QUEUES] = {
+        [SG_QUEUE_HANDSHAKE] = t->handshake, [SG_QUEUE_TICK] = WORKER_TICK_MS,
+        [SG_QUEUE_SETUP] = t->setup_max,     [SG_QUEUE_CONNECT] = t->connect,
+        [SG_QUEUE_IDLE] = t->idle,           [SG_QUEUE_HALF_CLOSED] = t->half_closed,
+        [SG_QUEUE_LINGER] = t->linger,       [SG_QUEUE_MAX_SESSION] = t->max_session,
+    };
+
+    for (unsigned i = 0; i < SG_QUEUES; i++)
+        sg_deadline_queue_init(&worker.queues[i], worker.loop, spans[i]);
+}
+
+int
+sg_worker_open(const struct sg_worker_boot *boot)
+{
+    worker.loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+    if (worker.loop == NULL) {
+        sg_logf(SG_LOG_EMERG, "cannot make an event loop: %s", strerror(errno));
+        return -1;
+    }
+    worker.boot = boot;
+    worker.turn_began_us = worker_now_us();
+    worker_queues(&boot->conf->core.timeouts);
+    ev_prepare_init(&worker.prepare, worker_prepare);
+    ev_prepare_start(worker.loop, &worker.prepare);
+    ev_check_init(&worker.check, worker_check);
+    ev_check_start(worker.loop, &worker.check);
+    return 0;
+}
+
+void
+sg_worker_close(void)
+{
+    sg_session_end_all(SG_REASON_STOPPED);
+    sg_worker_run_deferred();
+    sg_session_reap();
+    for (unsigned i = 0; i < SG_QUEUES; i++)
+        sg_deadline_queue_stop(&worker.queues[i]);
+    ev_prepare_stop(worker.loop, &worker.prepare);
+    ev_check_stop(worker.loop, &worker.check);
+    ev_loop_destroy(worker.loop);
+    worker.loop = NULL;
+    worker.boot = NULL;
+}
+
+static void
+worker_watch_own(void)
+{
+    const int fd = sg_ownaddr_open();
+
+    sg_ownaddr_refresh(fd);
+    if (fd == -1) {
+        sg_logf(SG_LOG_WARN, "changes of this machine's addresses will not be noticed: %s", strerror(errno));
+        return;
+    }
+    ev_io_init(&worker.ownaddr, worker_ownaddr, fd, EV_READ);
+    ev_io_start(worker.loop, &worker.ownaddr);
+}
+
+int
+sg_worker_main(const struct sg_worker_boot *boot)
+{
+    struct sg_msg msg;
+
+    if (sg_worker_open(boot) == -1 || sg_instances_start(boot->instances, SG_PROCESS_WORKER) == -1)
+        return 1;
+    worker_watch_own();
+    if (sg_listeners_open(boot) == -1)
+        return 1;
+    ev_timer_init(&worker.drain, worker_drained, 0., 0.);
+    ev_io_init(&worker.channel, worker_order, boot->channel, EV_READ);
+    ev_io_start(worker.loop, &worker.channel);
+    sg_msg_begin(&msg, SG_MSG_WORKER_READY);
+    if (sg_msg_send(boot->channel, &msg) == -1)
+        return 1;
+    (void)ev_run(worker.loop, 0);
+    sg_instances_stop(boot->instances);
+    sg_worker_close();
+    return 0;
+}
