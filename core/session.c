@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * session.c - the life of a session: its states, its beginning, its end.
+ */
+#include "session.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "addrs.h"
+#include "clock.h"
+#include "container.h"
+#include "dial.h"
+#include "filter_core.h"
+#include "listener.h"
+#include "log.h"
+#include "pending.h"
+#include "relay.h"
+#include "session_io.h"
+#include "states.h"
+#include "timers.h"
+
+#define SESSION_MAGIC 0x53657373u
+#define BIT(state) (1u << SG_STATE_##state)
+
+/* What every state may end in. */
+#define ENDS (BIT(CLOSING) | BIT(END))
+
+static const struct {
+    const char *name;
+    unsigned next;
+    bool (*input)(struct sg_session *s); /* NULL: octets of the client wait */
+} states[SG_STATES] = {
+    [SG_STATE_CLIENT] = { "client", BIT(GREETING) | BIT(END), NULL },
+    [SG_STATE_GREETING] = { "greeting", BIT(AUTH) | ENDS, sg_greeting_input },
+    [SG_STATE_AUTH] = { "auth", BIT(REQUEST) | ENDS, sg_auth_input },
+    [SG_STATE_REQUEST] = { "request", BIT(ACCESS) | ENDS, sg_request_input },
+    [SG_STATE_ACCESS] = { "access", BIT(COMMAND) | ENDS, NULL },
+    [SG_STATE_COMMAND] = { "command", BIT(RELAY) | ENDS, NULL },
+    [SG_STATE_RELAY] = { "relay", BIT(END), NULL },
+    [SG_STATE_CLOSING] = { "closing", BIT(END), NULL },
+    [SG_STATE_END] = { "end", 0, NULL },
+};
+
+static struct {
+    struct sg_session *all, *dead, *spare;
+    size_t n;
+    uint64_t counter;
+} sessions;
+
+const char *
+sg_state_name(enum sg_state state)
+{
+    return states[state].name;
+}
+
+bool
+sg_state_may_follow(enum sg_state from, enum sg_state to)
+{
+    return (states[from].next & (1u << to)) != 0;
+}
+
+bool
+sg_session_feed(struct sg_session *s)
+{
+    return states[s->state].input != NULL && states[s->state].input(s);
+}
+
+void
+sg_session_goto(struct sg_session *s, enum sg_state to)
+{
+    if (!sg_state_may_follow(s->state, to)) {
+        sg_logf(SG_LOG_ERR, "session %s: %s cannot follow %s: this is a bug", s->rec.id, states[to].name,
+                states[s->state].name);
+        sg_session_reason(s, SG_REASON_INTERNAL_ERROR, 0);
+        if (s->state != SG_STATE_END && to != SG_STATE_END)
+            sg_session_end(s, true);
+        return;
+    }
+    s->state = to;
+}
+
+bool
+sg_session_reserve(void)
+{
+    const struct sg_worker_boot *boot = sg_worker_boot();
+    const size_t limit = ((size_t)boot->conf->core.limits.sessions + boot->n_workers - 1) / boot->n_workers;
+
+    if (sessions.n >= limit)
+        return false;
+    if (sessions.spare == NULL)
+        sessions.spare = calloc(1, sizeof *sessions.spare);
+    return sessions.spare != NULL;
+}
+
+static void
+session_record(struct sg_session *s)
+{
+    const struct sg_worker_boot *boot = sg_worker_boot();
+    struct sg_record *rec = &s->rec;
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof ss;
+
+    (void)snprintf(rec->id, sizeof rec->id, "%016" PRIx64 "%04x%012" PRIx64, boot->id_epoch, (unsigned)boot->id_serial,
+                   sessions.counter++ & 0xffffffffffffu);
+    rec->listener = s->listener->conf->name;
+    rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);
+    rec->accepted_mono_ms = sg_mono_ms();
+    if (getsockname(s->fd, (struct sockaddr *)&ss, &len) == 0)
+        (void)sg_addr_from_sockaddr(&ss, &rec->local);
+}
+
+static void
+session_client_done(struct sg_run *run, enum sg_outcome outcome)
+{
+    struct sg_session *s = SG_CONTAINER(run, struct sg_session, run);
+
+    if (outcome == SG_OUTCOME_GRANT) {
+        sg_session_goto(s, SG_STATE_GREETING);
+        sg_session_wait(s, true);
+        sg_session_kick(s);
+        return;
+    }
+    if (outcome == SG_OUTCOME_REFUSE)
+        sg_session_rule(s, &run->decision);
+    sg_session_reason(s, outcome == SG_OUTCOME_REFUSE ? SG_REASON_ACCESS_CLIENT : SG_REASON_MODULE_ERROR, 0);
+    sg_session_end(s, false);
+}
+
+struct sg_session *
+sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client)
+{
+    struct sg_session *s = sessions.spare;
+    struct sg_worker_status *status = sg_worker_boot()->status;
+
+    sessions.spare = NULL;
+    s->magic = SESSION_MAGIC;
+    s->listener = listener;
+    s->fd = fd;
+    s->conn.fd = -1;
+    s->rec.client = *client;
+    s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
+    sg_buf_init(&s->in, SG_SETUP_IN_MAX);
+    sg_buf_init(&s->out, SG_SETUP_OUT_MAX);
+    sg_buf_init(&s->plain, 0);
+    sg_session_io_init(s);
+    session_record(s);
+    s->next = sessions.all;
+    s->prev = &sessions.all;
+    if (s->next != NULL)
+        s->next->prev = &s->next;
+    sessions.all = s;
+    sessions.n++;
+    atomic_fetch_add_explicit(&status->accepted, 1, memory_order_relaxed);
+    atomic_store_explicit(&status->sessions, (uint32_t)sessions.n, memory_order_relaxed);
+    if (listener->conf->clients.n > 0 && !sg_ranges_contain(&listener->conf->clients, client)) {
+        sg_session_reason(s, SG_REASON_CLIENT_RANGE, 0);
+        sg_session_end(s, false);
+        return s;
+    }
+    sg_run_start(&s->run, s, SG_PHASE_CLIENT, false, NULL, session_client_done);
+    return s;
+}
+
+void
+sg_session_reason(struct sg_session *s, enum sg_reason reason, int err)
+{
+    if (s->rec.reason != SG_REASON_NONE)
+        return;
+    s->rec.reason = (uint8_t)reason;
+    s->rec.err = err;
+}
+
+void
+sg_session_reason_text(struct sg_session *s, const char *text)
+{
+    if (text != NULL && s->rec.reason_text[0] == '\0')
+        (void)snprintf(s->rec.reason_text, sizeof s->rec.reason_text, "%s", text);
+}
+
+void
+sg_session_rule(struct sg_session *s, const struct sg_decision *decision)
+{
+    s->rec.rule = decision->label;
+    s->rec.rule_file = decision->file;
+    s->rec.rule_line = decision->line;
+    sg_session_reason_text(s, decision->reason);
+}
+
+static void
+session_write_end(struct sg_session *s)
+{
+    struct sg_record *rec = &s->rec;
+
+    if (rec->reason == SG_REASON_NONE)
+        rec->reason = SG_REASON_CLOSED;
+    if (rec->phase[0] == '\0')
+        (void)snprintf(rec->phase, sizeof rec->phase, "%s", states[s->state].name);
+    rec->ended_mono_ms = sg_mono_ms();
+    sg_record_write(rec, rec->started                       ? SG_EVENT_SESSION_END
+                         : sg_reason_refused(rec->reason) ? SG_EVENT_SESSION_REFUSED
+                                                            : SG_EVENT_SESSION_FAILED);
+}
+
+static void
+session_close(int *fd, ev_io *io, bool abort)
+{
+    const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
+
+    if (*fd == -1)
+        return;
+    ev_io_stop(sg_worker_loop(), io);
+    if (abort)
+        (void)setsockopt(*fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+    (void)close(*fd);
+    *fd = -1;
+}
+
+static void
+session_modules_end(struct sg_session *s)
+{
+    const struct sg_instances *all = sg_worker_boot()->instances;
+
+    if (s->slots == NULL)
+        return;
+    for (size_t i = 0; i < all->n; i++) {
+        uint32_t before;
+
+        if (s->slots[i] == NULL)
+            continue;
+        if (all->v[i].mod->session_end != NULL) {
+            before = sg_worker_enter(&all->v[i]);
+            all->v[i].mod->session_end(&all->v[i], s);
+            sg_worker_leave(before);
+        }
+        free(s->slots[i]);
+    }
+    free(s->slots);
+    s->slots = NULL;
+}
+
+void
+sg_session_end(struct sg_session *s, bool abort)
+{
+    if (s->state == SG_STATE_END)
+        return;
+    session_write_end(s);
+    sg_session_goto(s, SG_STATE_END);
+    sg_dial_stop(s->dial);
+    sg_pending_cancel_all(s);
+    s->run.pending = NULL;
+    sg_timers_end(s);
+    session_modules_end(s);
+    sg_worker_undefer(&s->step);
+    sg_deadline_disarm(&s->phase);
+    sg_deadline_disarm(&s->setup);
+    session_close(&s->fd, &s->io, abort);
+    session_close(&s->conn.fd, &s->conn.io, abort);
+    *s->prev = s->next;
+    if (s->next != NULL)
+        s->next->prev = s->prev;
+    s->next_dead = sessions.dead;
+    sessions.dead = s;
+    sessions.n--;
+    atomic_store_explicit(&sg_worker_boot()->status->sessions, (uint32_t)sessions.n, memory_order_relaxed);
+    sg_listeners_room();
+}
+
+void
+sg_session_end_soon(struct sg_session *s, enum sg_reason reason, int err)
+{
+    sg_session_reason(s, reason, err);
+    s->ending = true;
+    sg_session_kick(s);
+}
+
+void
+sg_session_end_all(enum sg_reason reason)
+{
+    while (sessions.all != NULL) {
+        sg_session_reason(sessions.all, reason, 0);
+        sg_session_end(sessions.all, true);
+    }
+}
+
+size_t
+sg_session_count(void)
+{
+    return sessions.n;
+}
+
+void
+sg_session_reap(void)
+{
+    while (sessions.dead != NULL) {
+        struct sg_session *s = sessions.dead;
+
+        sessions.dead = s->next_dead;
+        sg_relay_free(s->relay);
+        sg_dial_free(s->dial);
+        sg_filter_free(s);
+        sg_answer_free(&s->answer);
+        sg_buf_free(&s->in);
+        sg_buf_free(&s->out);
+        sg_buf_free(&s->plain);
+        s->magic = 0;
+        free(s);
+    }
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * st_auth.c - the login: a chain of checks, or a METHOD's own exchange.
+ */
+#include <string.h>
+
+#include "filter_core.h"
+#include "log.h"
+#include "pending.h"
+#include "states.h"
+
+static void
+auth_ended(struct sg_session *s, enum sg_reason reason)
+{
+    sg_session_reason_text(s, s->answer.reason);
+    sg_session_finish(s, reason, 0);
+}
+
+/* The answer becomes the identity, for good. */
+static void
+auth_granted(struct sg_session *s)
+{
+    struct sg_record *rec = &s->rec;
+
+    if (s->answer.failed) {
+        sg_log(s->auth, SG_LOG_ERR, "its answer did not fit: the login fails");
+        auth_ended(s, SG_REASON_MODULE_ERROR);
+        return;
+    }
+    s->identity.name = s->answer.name != NULL ? s->answer.name : "";
+    s->identity.name_len = s->answer.name_len;
+    s->identity.method = s->auth->mod->auth->method;
+    s->identity.assurance = s->answer.assurance;
+    s->identity.n_groups = s->answer.n_groups;
+    s->identity.groups = (const char *const *)s->answer.groups;
+    s->identity.instance = s->auth->name;
+    memcpy(rec->user, s->identity.name, s->identity.name_len);
+    rec->user_len = (uint8_t)s->identity.name_len;
+    rec->method = s->identity.method;
+    rec->assurance = s->identity.assurance;
+    rec->auth_instance = s->auth->name;
+    s->in.max = SG_SETUP_IN_MAX;
+    if (s->filter != NULL) {
+        s->encapsulated = true;
+        s->in.max = sg_filter_frame_max(s);
+        sg_buf_init(&s->plain, s->filter->max_plain + SG_SETUP_IN_MAX);
+    }
+    sg_session_goto(s, SG_STATE_REQUEST);
+    sg_session_wait(s, true);
+}
+
+/* True: go on at once. */
+static bool
+auth_outcome(struct sg_session *s, enum sg_phase phase, enum sg_verdict verdict)
+{
+    switch (sg_verdict_meaning(phase, verdict)) {
+    case SG_OUTCOME_GRANT: auth_granted(s); return true;
+    case SG_OUTCOME_NEXT: return true;
+    case SG_OUTCOME_MORE: sg_session_wait(s, true); return false;
+    case SG_OUTCOME_WAIT: sg_session_wait(s, false); return false;
+    case SG_OUTCOME_REFUSE: auth_ended(s, SG_REASON_LOGIN_DENIED); return false;
+    case SG_OUTCOME_MISUSE:
+        sg_log(s->auth, SG_LOG_ERR, "its auth function returned %d, which has no meaning there", (int)verdict);
+        auth_ended(s, SG_REASON_MODULE_ERROR);
+        return false;
+    default: auth_ended(s, SG_REASON_MODULE_ERROR); return false;
+    }
+}
+
+static enum sg_verdict
+auth_check(struct sg_session *s)
+{
+    struct sg_creds creds = { .size = sizeof creds,
+                              .kind = SG_CREDS_NONE,
+                              .name = "",
+                              .secret = "",
+                              .client = s->rec.client,
+                              .local = s->rec.local,
+                              .listener = s->listener->conf->name };
+    enum sg_verdict verdict;
+    uint32_t before;
+
+    sg_answer_free(&s->answer);
+    sg_answer_init(&s->answer, s->auth->mod->auth->assurance);
+    before = sg_worker_enter(s->auth);
+    verdict = s->auth->mod->auth->check(s->auth, &creds, &s->answer);
+    sg_worker_leave(before);
+    return verdict;
+}
+
+/* The instances that share the METHOD, in order, from the chosen one on, until one does not decline. */
+static bool
+auth_chain(struct sg_session *s)
+{
+    const struct sg_hooks *hooks = s->listener->hooks;
+    const uint8_t method = s->auth->mod->auth->method;
+    bool chosen = false;
+
+    for (size_t i = 0; i < hooks->n_auth; i++) {
+        struct sg_instance *inst = hooks->auth[i];
+        const struct sg_ranges *clients = &inst->conf->clients;
+
+        chosen = chosen || inst == s->auth;
+        if (!chosen || inst->mod->auth->method != method ||
+            (clients->n > 0 && !sg_ranges_contain(clients, &s->rec.client)))
+            continue;
+        s->auth = inst;
+        if (!auth_outcome(s, SG_PHASE_AUTH_CHECK, auth_check(s)))
+            return false;
+        if (s->state != SG_STATE_AUTH)
+            return true;
+    }
+    auth_ended(s, SG_REASON_LOGIN_DENIED);
+    return false;
+}
+
+static void
+auth_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
+{
+    struct sg_session *s = owner;
+
+    (void)pending;
+    s->run.pending = NULL;
+    s->unconsumed = 0; /* whatever waits has to be offered again */
+    if (verdict == SG_AGAIN)
+        verdict = SG_ERROR;
+    (void)auth_outcome(s, SG_PHASE_AUTH_EXCHANGE, verdict);
+    sg_session_kick(s);
+}
+
+static bool
+auth_exchange(struct sg_session *s)
+{
+    const struct sg_auth_ops *auth = s->auth->mod->auth;
+    const size_t waits = sg_buf_len(&s->in);
+    enum sg_verdict verdict;
+    uint32_t before;
+
+    if (s->run.pending != NULL || (s->asked && waits <= s->unconsumed))
+        return false;
+    if (!s->asked) {
+        s->asked = true;
+        s->in.max = auth->max_message > SG_SETUP_IN_MAX ? auth->max_message : SG_SETUP_IN_MAX;
+        sg_answer_init(&s->answer, auth->assurance);
+    }
+    before = sg_worker_enter(s->auth);
+    sg_pending_window_open(s->auth, s);
+    verdict = auth->exchange(s->auth, s, &s->in, &s->out, &s->answer);
+    s->run.pending = sg_pending_window_close(&verdict, auth_resume, s);
+    sg_worker_leave(before);
+    s->unconsumed = sg_buf_len(&s->in);
+    if (verdict == SG_UNDECIDED && sg_buf_room(&s->in) == 0 && s->unconsumed == waits) {
+        sg_session_reason_text(s, "a message of the login is too long");
+        sg_session_finish(s, SG_REASON_PROTOCOL_ERROR, 0);
+        return false;
+    }
+    return auth_outcome(s, SG_PHASE_AUTH_EXCHANGE, verdict);
+}
+
+bool
+sg_auth_input(struct sg_session *s)
+{
+    return s->auth->mod->auth->check != NULL ? auth_chain(s) : auth_exchange(s);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * st_command.c - hands the request to the command module, and what that module can do with it.
+ */
+#include "clock.h"
+#include "log.h"
+#include "pending.h"
+#include "relay.h"
+#include "socks5.h"
+#include "states.h"
+
+static void
+command_outcome(struct sg_session *s, enum sg_verdict verdict)
+{
+    struct sg_instance *inst = s->listener->hooks->command[s->request.cmd];
+
+    switch (sg_verdict_meaning(SG_PHASE_COMMAND, verdict)) {
+    case SG_OUTCOME_GRANT:
+        if (s->relay == NULL)
+            sg_command_over(s);
+        return;
+    case SG_OUTCOME_WAIT: return;
+    case SG_OUTCOME_REFUSE: sg_session_fail(s, SG_REASON_COMMAND_DENIED, 0, SG_REP_NOT_ALLOWED); return;
+    case SG_OUTCOME_MISUSE:
+        sg_log(inst, SG_LOG_ERR, "its start function returned %d, which has no meaning there", (int)verdict);
+        s->command_rep = SG_REP_GENERAL_FAILURE;
+        break;
+    default: break;
+    }
+    if (s->rec.started) {
+        /* The client has been told of a success: nothing but the end of the connection can take that back. */
+        sg_session_reason(s, SG_REASON_MODULE_ERROR, 0);
+        sg_session_end(s, true);
+        return;
+    }
+    sg_session_fail(s, SG_REASON_MODULE_ERROR, 0,
+                    s->command_rep != SG_REP_SUCCEEDED ? s->command_rep : (uint8_t)SG_REP_GENERAL_FAILURE);
+}
+
+static void
+command_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
+{
+    (void)pending;
+    command_outcome(owner, verdict == SG_AGAIN ? SG_ERROR : verdict);
+}
+
+void
+sg_command_begin(struct sg_session *s)
+{
+    struct sg_instance *inst = s->listener->hooks->command[s->request.cmd];
+    enum sg_verdict verdict;
+    uint32_t before;
+
+    before = sg_worker_enter(inst);
+    sg_pending_window_open(inst, s);
+    verdict = inst->mod->command->start(inst, s, &s->request);
+    (void)sg_pending_window_close(&verdict, command_resume, s);
+    sg_worker_leave(before);
+    command_outcome(s, verdict);
+}
+
+void
+sg_command_over(struct sg_session *s)
+{
+    if (!s->rec.replied)
+        sg_session_fail(s, SG_REASON_MODULE_ERROR, 0, SG_REP_GENERAL_FAILURE);
+    else
+        sg_session_finish(s, s->rec.rep == SG_REP_SUCCEEDED ? SG_REASON_CLOSED : SG_REASON_CONNECT_FAILED, 0);
+}
+
+/* Published first: no success leaves that is not written down. */
+static void
+reply_publish(struct sg_session *s, const struct sg_addr *bnd)
+{
+    if (s->rec.started)
+        return;
+    if (bnd != NULL)
+        s->rec.bind = *bnd;
+    s->rec.started = true;
+    s->rec.connected_mono_ms = sg_mono_ms();
+    sg_record_write(&s->rec, SG_EVENT_SESSION_START);
+    sg_deadline_arm(sg_worker_queue(SG_QUEUE_MAX_SESSION), &s->setup);
+}
+
+int
+sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
+{
+    const struct sg_addr *advertise = &s->listener->conf->advertise;
+    uint8_t reply[SG_SOCKS5_REPLY_MAX];
+    struct sg_addr told;
+
+    if (s->state != SG_STATE_COMMAND || s->ending || rep > SG_REP_ATYP_NOT_SUPPORTED)
+        return -1;
+    told = bnd != NULL ? *bnd : (struct sg_addr){ .family = SG_FAMILY_NONE };
+    if (rep == SG_REP_SUCCEEDED && advertise->family != SG_FAMILY_NONE) {
+        told = *advertise;
+        told.port = bnd != NULL ? bnd->port : 0;
+    }
+    s->rec.rep = rep;
+    s->rec.replied = true;
+    if (rep == SG_REP_SUCCEEDED)
+        reply_publish(s, bnd);
+    if (sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, &told)) == -1) {
+        sg_session_end_soon(s, s->encapsulated ? SG_REASON_FILTER_ERROR : SG_REASON_SHORTAGE, 0);
+        return -1;
+    }
+    return 0;
+}
+
+int
+sg_relay_start(struct sg_session *s, struct sg_conn *conn)
+{
+    if (s->state != SG_STATE_COMMAND || !s->rec.started || s->relay != NULL || conn != &s->conn || conn->fd == -1 ||
+        s->ending)
+        return -1;
+    if (sg_relay_new(s) == -1) {
+        sg_session_end_soon(s, SG_REASON_SHORTAGE, 0);
+        return -1;
+    }
+    sg_session_goto(s, SG_STATE_RELAY);
+    sg_session_kick(s);
+    return 0;
+}
+
+void
+sg_session_set_rep(struct sg_session *s, uint8_t rep)
+{
+    s->command_rep = rep > SG_REP_SUCCEEDED && rep <= SG_REP_ATYP_NOT_SUPPORTED ? rep : SG_REP_GENERAL_FAILURE;
+}
