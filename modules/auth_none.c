@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * auth_none.c - METHOD X'00' of RFC 1928: everybody may come in, and nobody says who they are.
- *
- * The smallest module that ships. A module is a shared object with one constant, `sg_module`, which says what it is and
- * which functions it has; everything else is optional. This one has a role, `auth`, with one function.
+ * auth_none - METHOD X'00': everybody is welcome, nobody has a name.
  */
 #include <sockgate/module.h>
 
 static enum sg_verdict
 none_check(struct sg_instance *inst, const struct sg_creds *creds, struct sg_answer *answer)
 {
-    /* No name is set: the identity stays empty. */
     (void)inst, (void)creds, (void)answer;
     return SG_OK;
 }
@@ -19,12 +15,8 @@ static const struct sg_auth_ops none_auth = {
     .size = sizeof none_auth,
     .method = SG_METHOD_NONE,
     .assurance = SG_ASSURANCE_NONE,
-    .in_worker = true, /* a check that cannot block needs no helper process */
+    .in_worker = true,
     .check = none_check,
 };
 
-const struct sg_module sg_module = {
-    SG_MODULE_HEAD("auth_none"),
-    .version = "1.0",
-    .auth = &none_auth,
-};
+const struct sg_module sg_module = { SG_MODULE_HEAD("auth_none"), .version = "0.1.0", .auth = &none_auth };

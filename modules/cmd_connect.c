@@ -1,18 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cmd_connect.c - CMD CONNECT of RFC 1928: dial the target, say how it went, relay.
- *
- *   start() -- sg_dial() ... connected() -- sg_reply() -- sg_relay_start() -- sg_pending_resolve()
- *      |
- *      +-- SG_AGAIN: the handle keeps the session waiting for connected()
- *
- * The handle travels as the argument of the dial, so there is nothing to keep and nothing to free: when the session
- * ends first, the core forgets the dial and the handle together.
+ * cmd_connect - CONNECT (RFC 1928 section 4): dial the target, tell the client, relay.
  */
 #include <sockgate/module.h>
 
 static void
-connect_connected(struct sg_instance *inst, struct sg_session *s, const struct sg_dial_result *result, void *arg)
+connect_dialled(struct sg_instance *inst, struct sg_session *s, const struct sg_dial_result *result, void *arg)
 {
     struct sg_pending *pending = arg;
 
@@ -32,10 +25,10 @@ connect_start(struct sg_instance *inst, struct sg_session *s, const struct sg_re
 {
     struct sg_pending *pending = sg_pending_new(inst, s);
 
-    (void)req; /* the dial knows it */
-    if (!pending || sg_dial(inst, s, connect_connected, pending) == -1)
+    (void)req;
+    if (pending == NULL || sg_dial(inst, s, connect_dialled, pending) == -1)
         return SG_ERROR;
-    sg_session_doing(s, "connecting to the target");
+    sg_session_doing(s, "dialling the target");
     return SG_AGAIN;
 }
 
@@ -45,8 +38,4 @@ static const struct sg_command_ops connect_command = {
     .start = connect_start,
 };
 
-const struct sg_module sg_module = {
-    SG_MODULE_HEAD("cmd_connect"),
-    .version = "1.0",
-    .command = &connect_command,
-};
+const struct sg_module sg_module = { SG_MODULE_HEAD("cmd_connect"), .version = "0.1.0", .command = &connect_command };

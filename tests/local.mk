@@ -12,12 +12,48 @@ tests_unit_unit_LDADD = $(CORE_LIBS) $(CRITERION_LIBS)
 tests_unit_unit_DEPENDENCIES = core/libcore.a
 tests_unit_unit_SOURCES =
 
-# ---- modules for tests; libtool makes shared objects only of what has an -rpath
+# ---- modules for tests: NAME.la is made from NAME.c; libtool makes shared objects only of what has an -rpath
 
-TEST_MODULE_LINK = $(AM_LDFLAGS) -rpath /nowhere
+TEST_MODULES = \
+	tests/abi/abi_access.la \
+	tests/abi/abi_auth.la \
+	tests/abi/abi_command.la \
+	tests/abi/abi_conf.la \
+	tests/modules/access_async.la \
+	tests/modules/access_hang.la \
+	tests/modules/access_request_only.la \
+	tests/modules/auth_x80.la \
+	tests/modules/bad/abi_major.la \
+	tests/modules/bad/abi_minor.la \
+	tests/modules/bad/both_forms.la \
+	tests/modules/bad/check_blocks.la \
+	tests/modules/bad/check_gssapi.la \
+	tests/modules/bad/command_bind.la \
+	tests/modules/bad/command_empty.la \
+	tests/modules/bad/crash_at_load.la \
+	tests/modules/bad/init_fails.la \
+	tests/modules/bad/init_silent.la \
+	tests/modules/bad/item_size.la \
+	tests/modules/bad/magic.la \
+	tests/modules/bad/max_message.la \
+	tests/modules/bad/method_ff.la \
+	tests/modules/bad/no_function.la \
+	tests/modules/bad/no_name.la \
+	tests/modules/bad/no_role.la \
+	tests/modules/bad/no_symbol.la \
+	tests/modules/bad/ops_size.la \
+	tests/modules/bad/schema.la \
+	tests/modules/bad/size_beyond.la \
+	tests/modules/bad/size_zero.la \
+	tests/modules/bad/thread_at_load.la \
+	tests/modules/bad/thread_in_init.la \
+	tests/modules/bad/undefined_symbol.la \
+	tests/modules/crash_request.la \
+	tests/modules/crash_start.la \
+	tests/modules/start_fails.la
 
-check_LTLIBRARIES += tests/modules/auth_x80.la
-tests_modules_auth_x80_la_LDFLAGS = $(TEST_MODULE_LINK)
+check_LTLIBRARIES += $(TEST_MODULES)
+$(TEST_MODULES): AM_LDFLAGS += -rpath /nowhere
 
 # ---- fuzzers: libFuzzer's main with --enable-fuzzing, else one that replays the corpora
 
@@ -83,7 +119,7 @@ EXTRA_DIST += \
 	tests/fuzz/replay_main.c \
 	$(wildcard $(srcdir)/tests/e2e $(srcdir)/tests/vectors $(srcdir)/tests/bench) \
 	$(wildcard $(srcdir)/tests/requirements.pending) \
-	$(wildcard $(srcdir)/tests/unit/*.h $(srcdir)/tests/modules/*.h $(srcdir)/tests/abi/*.h $(srcdir)/tests/fuzz/*.h)
+	$(wildcard $(srcdir)/tests/unit/*.h $(srcdir)/tests/modules/bad/*.h $(srcdir)/tests/abi/*.h $(srcdir)/tests/fuzz/*.h)
 
 # The folders above go in whole; what running them left there does not.
 dist-hook:

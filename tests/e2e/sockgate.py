@@ -184,7 +184,11 @@ class Gateway:
             self.write_config(text)
         self._launch(text is not None, nofile, stderr, args, env)
         if ready:
-            self.wait_ready()
+            try:
+                self.wait_ready()
+            except Failed:
+                self.kill()
+                raise
 
     def _make_folder(self):
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix='sockgate-e2e-'))

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A SOCKS5 client that works octet by octet: what is sent is what the test says, also when it is wrong."""
+
+import errno
+import ipaddress
+import os
+import socket
+import struct
+import time
+from typing import NamedTuple
+
+CONNECT, BIND, UDP_ASSOCIATE = 1, 2, 3
+IPV4, NAME, IPV6 = 1, 3, 4
+
+# No event of a test takes as long, and none of these waits is expected to end by time.
+PATIENCE = 30
+
+
+def greeting(methods=b'\x00', ver=5):
+    return bytes([ver, len(methods)]) + bytes(methods)
+
+
+def address(host, port):
+    """ATYP, DST.ADDR, DST.PORT; `host` in bytes is a name, whatever it spells."""
+    if isinstance(host, bytes):
+        return bytes([NAME, len(host)]) + host + struct.pack('!H', port)
+    ip = ipaddress.ip_address(host)
+    return bytes([IPV4 if ip.version == 4 else IPV6]) + ip.packed + struct.pack('!H', port)
+
+
+def request(host, port, cmd=CONNECT, ver=5, rsv=0):
+    return bytes([ver, cmd, rsv]) + address(host, port)
+
+
+class Reply(NamedTuple):
+    ver: int
+    rep: int
+    rsv: int
+    atyp: int
+    host: str
+    port: int
+    octets: bytes
+
+
+FAILURE_TAIL = b'\x00\x01\x00\x00\x00\x00\x00\x00'  # RSV, ATYP 01, ten octets in all with VER and REP
+
+
+def failure(rep):
+    """The whole of a reply that reports failure."""
+    return bytes([5, rep]) + FAILURE_TAIL
+
+
+class Client:
+    """One TCP connection to a listener."""
+
+    def __init__(self, where, source=None, rcvbuf=None, sndbuf=None):
+        self.sock = socket.socket(socket.AF_INET6 if ':' in where[0] else socket.AF_INET)
+        self.sock.settimeout(PATIENCE)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for option, size in ((socket.SO_RCVBUF, rcvbuf), (socket.SO_SNDBUF, sndbuf)):
+            if size:
+                self.sock.setsockopt(socket.SOL_SOCKET, option, size)
+        if source:
+            self.sock.bind((source, 0))
+        self.sock.connect(where)
+        self.name = text_of(self.sock.getsockname())
+        self.served = False  # the gateway has answered or closed: there must be a record
+        self._ahead = b''
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.close()
+
+    def close(self):
+        self.sock.close()
+
+    def send(self, *parts):
+        self.sock.sendall(b''.join(parts))
+
+    def drip(self, octets):
+        """One octet a segment, each acknowledged before the next leaves."""
+        for octet in octets:
+            self.sock.sendall(bytes([octet]))
+            wait_acked(self.sock)
+
+    def shutdown(self):
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def reset(self):
+        """Closes with RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        self.sock.close()
+
+    def recv(self, size=65536):
+        """What has arrived, b'' at the end."""
+        if self._ahead:
+            octets, self._ahead = self._ahead[:size], self._ahead[size:]
+            return octets
+        octets = self.sock.recv(size)
+        self.served = True
+        return octets
+
+    def recv_exactly(self, size):
+        octets = b''
+        while len(octets) < size:
+            more = self.recv(size - len(octets))
+            assert more, f'the connection ended after {octets.hex(" ")!r}, {size} octets were expected'
+            octets += more
+        return octets
+
+    def expect(self, octets):
+        got = self.recv_exactly(len(octets))
+        assert got == octets, f'got {got[:64].hex(" ")}, expected {octets[:64].hex(" ")}'
+
+    def expect_end(self):
+        """An orderly end, and not one octet before it."""
+        got = self.recv()
+        assert got == b'', f'got {got[:64].hex(" ")}, expected the end'
+
+    def expect_reset(self):
+        """RST, and neither octets nor an orderly end before it."""
+        try:
+            got = self.recv()
+        except ConnectionResetError:
+            self.served = True
+            return
+        raise AssertionError(f'got {got[:64].hex(" ") or "an orderly end"}, expected RST')
+
+    def rest(self):
+        """All that comes until the orderly end."""
+        parts = []
+        while part := self.recv():
+            parts.append(part)
+        return b''.join(parts)
+
+    def nothing_waits(self):
+        """Nothing has arrived so far, and no end."""
+        self.sock.setblocking(False)
+        try:
+            got = self.sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        finally:
+            self.sock.settimeout(PATIENCE)
+        return got is None
+
+    # ---- SOCKS5
+
+    def greet(self, methods=b'\x00'):
+        """Sends a greeting, returns the METHOD."""
+        self.send(greeting(methods))
+        ver, method = self.recv_exactly(2)
+        assert ver == 5
+        return method
+
+    def reply(self):
+        head = self.recv_exactly(4)
+        size = {IPV4: 4, IPV6: 16}[head[3]]
+        tail = self.recv_exactly(size + 2)
+        host = str(ipaddress.ip_address(tail[:size]))
+        return Reply(head[0], head[1], head[2], head[3], host, struct.unpack('!H', tail[size:])[0], head + tail)
+
+    def request(self, host, port, **keys):
+        """Sends a request, returns the reply."""
+        self.send(request(host, port, **keys))
+        return self.reply()
+
+    def open(self, host, port):
+        """The whole handshake; returns the reply, which is a success."""
+        assert self.greet() == 0
+        reply = self.request(host, port)
+        assert reply.rep == 0, f'REP {reply.rep:02x}'
+        return reply
+
+
+def text_of(name):
+    """A socket's name as records write it: 127.0.0.1:80, [::1]:80."""
+    return f'[{name[0]}]:{name[1]}' if ':' in name[0] else f'{name[0]}:{name[1]}'
+
+
+def wait_acked(sock):
+    """Until the kernel of the other side has everything that was sent."""
+    SIOCOUTQ = 0x5411
+    import fcntl  # Linux only, like all of this
+    end = time.monotonic() + PATIENCE
+    while struct.unpack('i', fcntl.ioctl(sock, SIOCOUTQ, b'\0' * 4))[0]:
+        assert time.monotonic() < end, 'the other side acknowledges nothing'
+        os.sched_yield()
+
+
+def is_reset(error):
+    return isinstance(error, OSError) and error.errno == errno.ECONNRESET
