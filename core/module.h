@@ -22,18 +22,24 @@ struct sg_loaded {
     struct sg_command_ops command;
 };
 
-/* One entry of `modules`. Constant after init, but for `data` and `started`, which are each process's own. */
+/* The lines that an instance has written about sessions: bounded, since strangers provoke them. */
+struct sg_instance_lines {
+    int64_t second;
+    unsigned written, left_out;
+};
+
+/* One entry of `modules`. Constant after init, but for `data`, `started` and `lines`, which are each process's own. */
 struct sg_instance {
     uint32_t number; /* index + 1 */
     const char *name;
-    const struct sg_module *mod;
+    const struct sg_module *mod; /* NULL: could not be loaded */
     const struct sg_module_conf *conf;
     const struct sg_conf *whole;
     struct sg_diag *diag;   /* where sg_conf_error() goes; NULL after init */
     void *settings;         /* filled struct of mod->conf_size */
     void *data;
-    bool started;
-    struct sg_log_limit slog_limit;
+    bool initialised, started;
+    struct sg_instance_lines lines;
 };
 
 struct sg_instances {
@@ -53,6 +59,8 @@ void sg_instances_free(struct sg_instances *all); /* fini() of all, in reverse o
 int sg_instances_start(struct sg_instances *all, enum sg_process process);
 void sg_instances_stop(struct sg_instances *all);
 struct sg_instance *sg_instance_find(struct sg_instances *all, const char *name);
+/* A module has broken the rules of the ABI. `s` may be NULL. Limited as sg_slog() is. */
+void sg_module_error(struct sg_instance *inst, const struct sg_session *s, const char *format, ...) SG_PRINTF(3, 4);
 /* For -T: prints `settings` of one module_conf. */
 void sg_instances_print_settings(FILE *out, const void *module_conf, int indent, void *instances);
 /* The module directory: SOCKGATE_MODULE_DIR if the binary's owner is who runs us, else what was compiled in. */

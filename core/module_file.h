@@ -1,18 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * module_file.h - judges a module's file before any of it is run.
+ * module_file.h - is this file fit to be loaded? Everything that can be said before it is opened by the linker.
  */
 #ifndef SG_MODULE_FILE_H
 #define SG_MODULE_FILE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
+
+/* A file that was found fit, and which one that was. */
+struct sg_module_file {
+    char path[PATH_MAX]; /* without symbolic links */
+    dev_t dev;
+    ino_t ino;
+};
 
 /*
- * Resolves `file` (relative to `dir`, or absolute) and looks at it: a regular file, owned by root or by us, not writable
- * for others, likewise every folder from the file up to and including `dir` (for a file elsewhere: its own folder); a
- * shared object for this machine. 0 and the real path, or -1 and what is wrong.
+ * `file` inside `dir`, or an absolute path, whose own folder then counts as the module directory. Links are followed and
+ * what they lead to is judged; a relative name must not lead out of `dir`. It must be a regular file that only root or
+ * we could have written, in folders of the same kind, and a whole ELF object for this machine. -1: `why` says what is
+ * wrong, with the path.
  */
-int sg_module_file_check(const char *dir, const char *file, char path_out[PATH_MAX], char *why, size_t size);
+int sg_module_file_check(const char *dir, const char *file, struct sg_module_file *file_out, char *why, size_t size);
+/* Is it still the file that was checked? */
+bool sg_module_file_same(const struct sg_module_file *file);
 
 #endif

@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 
-#include "log.h"
 #include "session.h"
 
 #define PENDING_ALIVE 0x50656e64u
@@ -74,7 +73,7 @@ sg_pending_new(struct sg_instance *inst, struct sg_session *s)
     struct sg_pending *pending;
 
     if (window.session != s || window.inst != inst || window.made != NULL) {
-        sg_log(inst, SG_LOG_ERR, "sg_pending_new() outside a callback that may return SG_AGAIN, or twice in one");
+        sg_module_error(inst, s, "sg_pending_new() outside a callback that may return SG_AGAIN, or twice in one");
         return NULL;
     }
     pending = calloc(1, sizeof *pending);
@@ -99,6 +98,7 @@ sg_pending_window_close(enum sg_verdict *verdict,
 {
     struct sg_pending *made = window.made;
     struct sg_instance *inst = window.inst;
+    struct sg_session *s = window.session;
 
     window.inst = NULL;
     window.session = NULL;
@@ -111,7 +111,7 @@ sg_pending_window_close(enum sg_verdict *verdict,
     if (made != NULL)
         pending_bury(made);
     if (*verdict == SG_AGAIN) {
-        sg_log(inst, SG_LOG_ERR, "it returned SG_AGAIN without a handle from sg_pending_new()");
+        sg_module_error(inst, s, "SG_AGAIN without a handle from sg_pending_new()");
         *verdict = SG_ERROR;
     }
     return NULL;
@@ -121,9 +121,13 @@ void
 sg_pending_resolve(struct sg_pending *pending, enum sg_verdict verdict)
 {
     if (pending->magic != PENDING_ALIVE || pending->resolved) {
-        sg_log(pending->inst, SG_LOG_ERR, "sg_pending_resolve() of a handle that is %s",
-               pending->magic == PENDING_ALIVE ? "resolved already" : "dead");
+        sg_module_error(pending->inst, NULL, "sg_pending_resolve() of a handle that is %s",
+                        pending->magic == PENDING_ALIVE ? "resolved already" : "dead");
         return;
+    }
+    if (verdict == SG_AGAIN) {
+        sg_module_error(pending->inst, pending->session, "SG_AGAIN is no answer to SG_AGAIN");
+        verdict = SG_ERROR;
     }
     pending->resolved = true;
     pending->verdict = verdict;
@@ -133,17 +137,18 @@ sg_pending_resolve(struct sg_pending *pending, enum sg_verdict verdict)
 void
 sg_pending_cancel(struct sg_pending *pending)
 {
-    struct sg_instance *inst = pending->inst;
-    const bool open = !pending->resolved;
+    struct sg_instance *inst;
     uint32_t before;
 
-    pending_unlink(pending);
-    if (open && inst->mod->cancel != NULL) {
-        before = sg_worker_enter(inst);
-        inst->mod->cancel(inst, pending);
-        sg_worker_leave(before);
-    }
+    if (pending == NULL)
+        return;
+    inst = pending->inst;
     pending_bury(pending);
+    if (pending->resolved || inst->mod->cancel == NULL)
+        return;
+    before = sg_worker_enter(inst);
+    inst->mod->cancel(inst, pending);
+    sg_worker_leave(before);
 }
 
 void

@@ -203,7 +203,7 @@ flow_shutdown(struct sg_session *s, struct flow *flow)
     return 0;
 }
 
-/* Moves what can be moved now. -1: the session is over. */
+/* Moves what can be moved now. 1: there was more than one turn's share; -1: the session is over. */
 static int
 flow_step(struct sg_session *s, struct flow *flow)
 {
@@ -226,7 +226,7 @@ flow_step(struct sg_session *s, struct flow *flow)
         if (moved == 0 && flow->state == FLOW_OPEN)
             return 0;
     }
-    return 0;
+    return 1;
 }
 
 /* One socket: reading for its own flow, writing for the other's. */
@@ -262,15 +262,14 @@ void
 sg_relay_step(struct sg_session *s)
 {
     struct sg_relay *relay = s->relay;
-    const bool frames = s->encapsulated && sg_buf_len(&s->in) > 0;
+    const int up = flow_step(s, &relay->up);
 
-    if (flow_step(s, &relay->up) == -1 || flow_step(s, &relay->down) == -1)
+    if (up == -1 || flow_step(s, &relay->down) == -1)
         return;
-    relay_rest(s);
-    /* Whole frames may wait in `in`, of which no event will tell. */
-    if (frames && s->state == SG_STATE_RELAY && relay->up.state == FLOW_OPEN && sg_buf_len(&relay->up.waiting) == 0 &&
-        sg_filter_unwrap(s, &relay->up.waiting) != 0)
+    /* Whole frames may still wait in `in`, of which no event would tell. */
+    if (up == 1 && s->encapsulated)
         sg_session_kick(s);
+    relay_rest(s);
 }
 
 void

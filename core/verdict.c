@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "hooks.h"
-#include "log.h"
 #include "pending.h"
 #include "session.h"
 #include "worker.h"
@@ -62,10 +61,9 @@ sg_verdict_judge(struct sg_instance *inst, struct sg_session *s, enum sg_phase p
     if (outcome != SG_OUTCOME_MISUSE)
         return outcome;
     if (verdict_known(verdict))
-        sg_slog(inst, s, SG_LOG_ERR, "module_error: %s is no answer of %s", verdict_names[verdict], phase_names[phase]);
+        sg_module_error(inst, s, "%s is no answer of %s", verdict_names[verdict], phase_names[phase]);
     else
-        sg_slog(inst, s, SG_LOG_ERR, "module_error: %s answered %d, which is no verdict", phase_names[phase],
-                (int)verdict);
+        sg_module_error(inst, s, "%s answered %d, which is no verdict", phase_names[phase], (int)verdict);
     return SG_OUTCOME_ERROR;
 }
 
@@ -94,8 +92,7 @@ run_judge(struct sg_run *run, struct sg_instance *inst, enum sg_verdict verdict)
     const char *label = run->decision.label;
 
     if (label && strnlen(label, LABEL_MAX_OCTETS + 1) > LABEL_MAX_OCTETS) {
-        sg_slog(inst, run->session, SG_LOG_ERR, "module_error: the label of its decision has more than %d octets",
-                LABEL_MAX_OCTETS);
+        sg_module_error(inst, run->session, "the label of its decision has more than %d octets", LABEL_MAX_OCTETS);
         run->decision.label = NULL;
         return SG_OUTCOME_ERROR;
     }
@@ -174,8 +171,7 @@ run_resumed(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
 
     run->pending = NULL;
     if (++run->resumed > RUN_RESUMED_MAX) {
-        sg_slog(pending->inst, run->session, SG_LOG_ERR, "module_error: more than %d answers had to be waited for",
-                RUN_RESUMED_MAX);
+        sg_module_error(pending->inst, run->session, "more than %d answers had to be waited for", RUN_RESUMED_MAX);
         run_end(run, pending->inst, SG_OUTCOME_ERROR);
         return;
     }

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A SOCKS5 client that works octet by octet: what is sent is what the test says, also when it is wrong."""
 
-import errno
 import ipaddress
-import os
 import socket
 import struct
-import time
 from typing import NamedTuple
+
+import network
 
 CONNECT, BIND, UDP_ASSOCIATE = 1, 2, 3
 IPV4, NAME, IPV6 = 1, 3, 4
@@ -80,10 +79,10 @@ class Client:
         self.sock.sendall(b''.join(parts))
 
     def drip(self, octets):
-        """One octet a segment, each acknowledged before the next leaves."""
+        """One octet at a time: the gateway has read each before the next leaves."""
         for octet in octets:
             self.sock.sendall(bytes([octet]))
-            wait_acked(self.sock)
+            network.wait_taken(self.sock)
 
     def shutdown(self):
         self.sock.shutdown(socket.SHUT_WR)
@@ -178,17 +177,3 @@ class Client:
 def text_of(name):
     """A socket's name as records write it: 127.0.0.1:80, [::1]:80."""
     return f'[{name[0]}]:{name[1]}' if ':' in name[0] else f'{name[0]}:{name[1]}'
-
-
-def wait_acked(sock):
-    """Until the kernel of the other side has everything that was sent."""
-    SIOCOUTQ = 0x5411
-    import fcntl  # Linux only, like all of this
-    end = time.monotonic() + PATIENCE
-    while struct.unpack('i', fcntl.ioctl(sock, SIOCOUTQ, b'\0' * 4))[0]:
-        assert time.monotonic() < end, 'the other side acknowledges nothing'
-        os.sched_yield()
-
-
-def is_reset(error):
-    return isinstance(error, OSError) and error.errno == errno.ECONNRESET

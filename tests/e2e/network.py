@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the kernel knows about connections, and networks of a test's own."""
+
+import contextlib
+import ctypes
+import ipaddress
+import itertools
+import os
+import pathlib
+import struct
+import subprocess
+import time
+from typing import NamedTuple
+
+ESTABLISHED, SYN_SENT, LISTEN = 1, 2, 10
+PATIENCE = 30
+CLONE_NEWNET = 0x40000000
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_numbers = itertools.count(1)
+
+
+class Connection(NamedTuple):
+    state: int
+    unsent: int
+    unread: int
+
+
+def _kernel_form(where):
+    """127.0.0.1:80 as /proc/net/tcp writes it: words in the byte order of the machine."""
+    packed = ipaddress.ip_address(where[0]).packed
+    return ''.join(f'{word:08X}' for word in struct.unpack(f'={len(packed) // 4}I', packed)) + f':{where[1]:04X}'
+
+
+def connections(local=None, remote=None):
+    """The TCP sockets in this network with these ends, as (host, port); sockets in TIME_WAIT are none."""
+    table = 'tcp6' if ':' in (local or remote)[0] else 'tcp'
+    local, remote = (where and _kernel_form(where) for where in (local, remote))
+    found = []
+    for line in pathlib.Path(f'/proc/thread-self/net/{table}').read_text(encoding='ascii').splitlines()[1:]:
+        fields = line.split()
+        if (local or fields[1]) == fields[1] and (remote or fields[2]) == fields[2] and fields[3] != '06':
+            unsent, unread = fields[4].split(':')
+            found.append(Connection(int(fields[3], 16), int(unsent, 16), int(unread, 16)))
+    return found
+
+
+def other_end(sock):
+    """The other side's socket of a connection within this machine; None if it is gone."""
+    ends = connections(sock.getpeername()[:2], sock.getsockname()[:2])
+    return ends[0] if ends else None
+
+
+def wait_taken(sock):
+    """Until the program on the other side has read everything that was sent so far."""
+    end = time.monotonic() + PATIENCE
+    while (other := other_end(sock)) and other.unread:
+        assert time.monotonic() < end, 'the other side does not read'
+
+
+class Namespace:
+    """A network without anything but loopback and a link into nowhere, `void0`: it has 10.99.0.1/24 and fd99::1/64, takes
+    every packet, and answers none. Needs root.
+
+    with Namespace() as ns:
+        ns.ip('route add unreachable 198.51.100.0/24')
+        with ns.entered(): ...                            # sockets made here are in it
+    """
+
+    def __init__(self):
+        self.name = f'sockgate-e2e-{os.getpid()}-{next(_numbers)}'
+
+    def __enter__(self):
+        subprocess.run(['ip', 'netns', 'add', self.name], check=True)
+        try:
+            self.ip('link set lo up')
+            self.ip('link add void0 type veth peer name void1')
+            self.ip('link set void1 up')
+            self.ip('link set void0 up')
+            self.ip('addr add 10.99.0.1/24 dev void0')
+            self.ip('addr add fd99::1/64 dev void0 nodad')
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *unused):
+        subprocess.run(['ip', 'netns', 'del', self.name], check=True)
+
+    def ip(self, command):
+        subprocess.run(['ip', '-n', self.name, *command.split()], check=True)
+
+    def black_hole(self, host):
+        """Packets to this neighbour leave and nothing comes back."""
+        self.ip(f'neigh replace {host} lladdr 02:00:00:00:00:99 dev void0')
+
+    @contextlib.contextmanager
+    def entered(self):
+        """This thread is in the namespace."""
+        before = os.open('/proc/thread-self/ns/net', os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            inside = os.open(f'/run/netns/{self.name}', os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                _setns(inside)
+            finally:
+                os.close(inside)
+            try:
+                yield
+            finally:
+                _setns(before)
+        finally:
+            os.close(before)
+
+
+def _setns(fd):
+    if _libc.setns(fd, CLONE_NEWNET) == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
