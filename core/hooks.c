@@ -14,21 +14,30 @@ struct hooks_build {
     struct sg_diag *diag;
 };
 
-/* The instance, if it exists and has the role; misses in the name were reported when the configuration was read. */
+/* NULL: there is none, or it could not be loaded; both have been reported. */
+static struct sg_instance *
+hooks_find(const struct hooks_build *b, const char *name)
+{
+    struct sg_instance *inst = sg_instance_find(b->all, name);
+
+    return inst != NULL && inst->mod != NULL ? inst : NULL;
+}
+
+/* The instance, if it has the role. */
 static struct sg_instance *
 hooks_instance(const struct hooks_build *b, const struct sg_where *where, const char *name, const char *role)
 {
-    struct sg_instance *inst = sg_instance_find(b->all, name);
+    struct sg_instance *inst = hooks_find(b, name);
     const void *ops;
 
-    if (inst == NULL || inst->mod == NULL)
+    if (inst == NULL)
         return NULL;
     ops = strcmp(role, "auth") == 0     ? (const void *)inst->mod->auth
           : strcmp(role, "access") == 0 ? (const void *)inst->mod->access
                                         : (const void *)inst->mod->command;
     if (ops == NULL) {
-        sg_diag_error(b->diag, where, name, "\"%s\" cannot stand in \"%s\": the module %s does not have that role", name,
-                      role, inst->mod->name);
+        sg_diag_error(b->diag, where, name, "\"%s\" cannot stand in \"%s\": the module %s does not have that role",
+                      name, role, inst->mod->name);
         return NULL;
     }
     return inst;
@@ -64,31 +73,45 @@ hooks_command(const struct hooks_build *b, struct sg_hooks *hooks, const struct 
         hooks->command[cmd] = inst;
 }
 
-/* What the METHOD numbers allow: one exchange alone, or a chain of checks with the right kind of credentials. */
+/* What the METHOD of one instance allows. */
 static void
-hooks_methods(const struct hooks_build *b, const struct sg_hooks *hooks, const struct sg_strings *names)
+hooks_method(const struct hooks_build *b, const struct sg_instance *inst, const struct sg_where *where)
 {
-    for (size_t i = 0; i < hooks->n_auth; i++) {
-        const struct sg_instance *inst = hooks->auth[i];
-        const struct sg_auth_ops *auth = inst->mod->auth;
-        const struct sg_where *where = i < names->n ? &names->v[i].where : &inst->conf->where;
+    const struct sg_auth_ops *auth = inst->mod->auth;
 
-        if (auth->method == SG_METHOD_NO_ACCEPTABLE)
-            sg_diag_error(b->diag, where, inst->name, "\"%s\" claims METHOD ff, which means that there is none", inst->name);
-        if (auth->check != NULL && !auth->in_worker)
-            sg_diag_error(b->diag, where, inst->name,
-                          "\"%s\" needs a helper pool for its check, which this version of sockgate does not have",
-                          inst->name);
-        if (auth->check != NULL && auth->method != SG_METHOD_NONE)
-            sg_diag_error(b->diag, where, inst->name,
-                          "\"%s\": a check serves METHOD 00; for METHOD %02x this version needs an exchange", inst->name,
-                          auth->method);
+    if (auth->method == SG_METHOD_NO_ACCEPTABLE)
+        sg_diag_error(b->diag, where, inst->name, "\"%s\" claims METHOD ff, which means that there is none",
+                      inst->name);
+    if (auth->check != NULL && !auth->in_worker)
+        sg_diag_error(b->diag, where, inst->name,
+                      "\"%s\" needs a helper pool for its check, which this version of sockgate does not have",
+                      inst->name);
+    if (auth->check != NULL && auth->method != SG_METHOD_NONE)
+        sg_diag_error(b->diag, where, inst->name,
+                      "\"%s\": a check serves METHOD 00; for METHOD %02x this version needs an exchange", inst->name,
+                      auth->method);
+    if (auth->exchange != NULL && auth->method == SG_METHOD_NONE)
+        sg_diag_error(b->diag, where, inst->name, "\"%s\": METHOD 00 has no messages, it needs a check", inst->name);
+}
+
+/* One exchange has its METHOD alone; checks of one METHOD make a chain. */
+static void
+hooks_methods(const struct hooks_build *b, const struct sg_strings *names)
+{
+    for (size_t i = 0; i < names->n; i++) {
+        const struct sg_instance *inst = hooks_find(b, names->v[i].text);
+
+        if (inst == NULL || inst->mod->auth == NULL)
+            continue;
+        hooks_method(b, inst, &names->v[i].where);
         for (size_t j = 0; j < i; j++) {
-            const struct sg_auth_ops *other = hooks->auth[j]->mod->auth;
+            const struct sg_instance *other = hooks_find(b, names->v[j].text);
 
-            if (auth->method == other->method && (auth->exchange != NULL || other->exchange != NULL))
-                sg_diag_error(b->diag, where, inst->name, "\"%s\" and \"%s\" both claim METHOD %02x", inst->name,
-                              hooks->auth[j]->name, auth->method);
+            if (other != NULL && other->mod->auth != NULL && other->mod->auth->method == inst->mod->auth->method &&
+                (other->mod->auth->exchange != NULL || inst->mod->auth->exchange != NULL))
+                sg_diag_error(b->diag, &names->v[i].where, inst->name,
+                              "\"%s\" and \"%s\" both claim METHOD %02x, and an exchange has its METHOD alone",
+                              other->name, inst->name, inst->mod->auth->method);
         }
     }
 }
@@ -132,9 +155,9 @@ hooks_listener(const struct hooks_build *b, struct sg_hooks *hooks, const struct
         sg_diag_error(b->diag, &l->where, NULL,
                       "the listener \"%s\" has no \"access\" in its hooks: everything would be refused", l->name);
     if (command->connect == NULL && command->bind == NULL && command->udp_associate == NULL)
-        sg_diag_error(b->diag, &l->where, NULL, "the listener \"%s\" has no \"command\" in its hooks: it could do nothing",
-                      l->name);
-    hooks_methods(b, hooks, auth);
+        sg_diag_error(b->diag, &l->where, NULL,
+                      "the listener \"%s\" has no \"command\" in its hooks: it could do nothing", l->name);
+    hooks_methods(b, auth);
     hooks_open_proxy(b, hooks, l);
 }
 
@@ -147,8 +170,8 @@ sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_d
 
     for (size_t i = 0; i < all->n; i++)
         if (all->v[i].conf->clients.n > 0 && all->v[i].mod != NULL && all->v[i].mod->auth == NULL)
-            sg_diag_error(diag, &all->v[i].conf->where, "clients", "module \"%s\": only auth instances have \"clients\"",
-                          all->v[i].name);
+            sg_diag_error(diag, &all->v[i].conf->where, "clients",
+                          "module \"%s\": only auth instances have \"clients\"", all->v[i].name);
     for (size_t i = 0; i < conf->listeners.n; i++)
         hooks_listener(&b, &tables[i], &((const struct sg_listener_conf *)conf->listeners.v)[i]);
     return sg_diag_errors(diag) == errors ? tables : NULL;

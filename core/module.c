@@ -9,7 +9,6 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
-#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,13 @@
 #include <unistd.h>
 
 #include "module_file.h"
+#include "worker.h"
+
+/* What every module must know of the descriptor; what lies behind may be missing. */
+#define MODULE_SIZE_MIN offsetof(struct sg_module, conf)
+/* No struct of ours will ever be as long: whoever says so does not know what it says. */
+#define MODULE_STRUCT_MAX 4096
+#define MODULE_MESSAGE_MAX 131072
 
 const char *
 sg_module_dir_default(void)
@@ -44,65 +50,91 @@ module_threads(void)
     return n;
 }
 
-/* One struct of functions: its size is its first member. */
-static bool
-module_copy_ops(void *to, size_t size, const void *from, size_t least)
+/* While the major number is 0 everything may change; from 1.0 on a module made for an older minor keeps loading. */
+bool
+sg_module_abi_fits(unsigned their_major, unsigned their_minor, unsigned our_major, unsigned our_minor)
 {
-    size_t theirs;
-
-    memcpy(&theirs, from, sizeof theirs);
-    if (theirs < least || theirs > 4096)
+    if (their_major != our_major)
         return false;
-    memcpy(to, from, theirs < size ? theirs : size);
-    return true;
+    return our_major == 0 ? their_minor == our_minor : their_minor <= our_minor;
 }
 
-/* While the major number is 0 everything may change; from 1.0 on an older minor keeps loading. */
-static bool
-module_abi_fits(const struct sg_module *mod)
+/* Copies the functions of one role, as many as the module knows. The first member is their size. */
+static const void *
+module_ops(void *ours, size_t our_size, const void *theirs, const char *role, char *why, size_t size)
 {
-#if SG_ABI_MAJOR == 0
-    return mod->abi_major == SG_ABI_MAJOR && mod->abi_minor == SG_ABI_MINOR;
-#else
-    return mod->abi_major == SG_ABI_MAJOR && mod->abi_minor <= SG_ABI_MINOR;
-#endif
+    size_t their_size;
+
+    if (theirs == NULL)
+        return NULL;
+    memcpy(&their_size, theirs, sizeof their_size);
+    if (their_size <= sizeof their_size || their_size > MODULE_STRUCT_MAX) {
+        (void)snprintf(why, size, "its functions for the role %s have size %zu, expected %zu: set .size", role,
+                       their_size, our_size);
+        return NULL;
+    }
+    memcpy(ours, theirs, their_size < our_size ? their_size : our_size);
+    return ours;
+}
+
+/* What is wrong with the functions of a role, or NULL. */
+static const char *
+module_auth_wrong(const struct sg_auth_ops *auth)
+{
+    if ((auth->check == NULL) == (auth->exchange == NULL))
+        return "its role auth needs one of check and exchange, not both";
+    if (auth->exchange != NULL && (auth->max_message == 0 || auth->max_message > MODULE_MESSAGE_MAX))
+        return "max_message of its exchange is not from 1 to 131072";
+    return NULL;
+}
+
+static const char *
+module_roles_wrong(const struct sg_module *mod)
+{
+    if (mod->auth == NULL && mod->access == NULL && mod->command == NULL)
+        return "it has no role: one of auth, access, command is needed";
+    if (mod->access != NULL && mod->access->client == NULL && mod->access->request == NULL &&
+        mod->access->target == NULL)
+        return "its role access has no function: one of client, request, target is needed";
+    if (mod->command != NULL && mod->command->start == NULL)
+        return "its role command has no function start";
+    return mod->auth != NULL ? module_auth_wrong(mod->auth) : NULL;
 }
 
 static int
-module_ops(struct sg_loaded *loaded, char *why, size_t size)
+module_roles(struct sg_loaded *loaded, char *why, size_t size)
 {
     struct sg_module *mod = &loaded->mod;
+    const char *wrong;
 
-    if ((mod->auth != NULL && !module_copy_ops(&loaded->auth, sizeof loaded->auth, mod->auth, sizeof(size_t))) ||
-        (mod->access != NULL &&
-         !module_copy_ops(&loaded->access, sizeof loaded->access, mod->access, sizeof(size_t))) ||
-        (mod->command != NULL &&
-         !module_copy_ops(&loaded->command, sizeof loaded->command, mod->command, sizeof(size_t)))) {
-        (void)snprintf(why, size, "the size in its auth, access or command functions is wrong: set .size = sizeof");
+    why[0] = '\0';
+    mod->auth = module_ops(&loaded->auth, sizeof loaded->auth, mod->auth, "auth", why, size);
+    mod->access = module_ops(&loaded->access, sizeof loaded->access, mod->access, "access", why, size);
+    mod->command = module_ops(&loaded->command, sizeof loaded->command, mod->command, "command", why, size);
+    if (why[0] != '\0')
         return -1;
-    }
-    mod->auth = mod->auth != NULL ? &loaded->auth : NULL;
-    mod->access = mod->access != NULL ? &loaded->access : NULL;
-    mod->command = mod->command != NULL ? &loaded->command : NULL;
-    if (mod->auth != NULL && (mod->auth->check == NULL) == (mod->auth->exchange == NULL)) {
-        (void)snprintf(why, size, "an auth module has either check or exchange, not both and not neither");
-        return -1;
-    }
-    if (mod->auth != NULL && mod->auth->exchange != NULL &&
-        (mod->auth->max_message == 0 || mod->auth->max_message > 131072)) {
-        (void)snprintf(why, size, "max_message of its exchange is %zu: from 1 to 131072 is allowed",
-                       mod->auth->max_message);
-        return -1;
-    }
-    if (mod->command != NULL && mod->command->start == NULL) {
-        (void)snprintf(why, size, "a command module needs start()");
-        return -1;
-    }
-    if (mod->auth == NULL && mod->access == NULL && mod->command == NULL) {
-        (void)snprintf(why, size, "it has no role: one of auth, access, command");
-        return -1;
-    }
-    return 0;
+    wrong = module_roles_wrong(mod);
+    if (wrong == NULL)
+        return 0;
+    (void)snprintf(why, size, "%s", wrong);
+    return -1;
+}
+
+/* The first four members: they never move. */
+static int
+module_head(const struct sg_module *theirs, char *why, size_t size)
+{
+    if (theirs->magic != SG_MODULE_MAGIC)
+        (void)snprintf(why, size, "its symbol sg_module is no descriptor: it begins with %08x, expected %08x",
+                       theirs->magic, SG_MODULE_MAGIC);
+    else if (!sg_module_abi_fits(theirs->abi_major, theirs->abi_minor, SG_ABI_MAJOR, SG_ABI_MINOR))
+        (void)snprintf(why, size, "it was made for module ABI %u.%u, this sockgate has %u.%u: build it again",
+                       theirs->abi_major, theirs->abi_minor, SG_ABI_MAJOR, SG_ABI_MINOR);
+    else if (theirs->size < MODULE_SIZE_MIN || theirs->size > MODULE_STRUCT_MAX)
+        (void)snprintf(why, size, "its descriptor has size %zu, expected %zu", theirs->size, sizeof *theirs);
+    else
+        return 0;
+    return -1;
 }
 
 static int
@@ -112,67 +144,68 @@ module_descriptor(struct sg_loaded *loaded, const struct sg_module *theirs, stru
     struct sg_module *mod = &loaded->mod;
     const char *wrong;
 
-    if (theirs->magic != SG_MODULE_MAGIC) {
-        (void)snprintf(why, size, "the symbol sg_module is no descriptor (magic %08x, expected %08x)", theirs->magic,
-                       SG_MODULE_MAGIC);
+    if (module_head(theirs, why, size) == -1)
         return -1;
-    }
-    if (!module_abi_fits(theirs)) {
-        (void)snprintf(why, size, "it was built for module ABI %u.%u, this sockgate has %u.%u: build it again",
-                       theirs->abi_major, theirs->abi_minor, SG_ABI_MAJOR, SG_ABI_MINOR);
-        return -1;
-    }
-    if (theirs->size < offsetof(struct sg_module, conf) || theirs->size > 4096) {
-        (void)snprintf(why, size, "its descriptor has size %zu, expected %zu", theirs->size, sizeof *mod);
-        return -1;
-    }
     memcpy(mod, theirs, theirs->size < sizeof *mod ? theirs->size : sizeof *mod);
-    if (mod->conf_item_size != sizeof(struct sg_conf_item)) {
-        (void)snprintf(why, size, "its settings table has rows of %zu octets, expected %zu", mod->conf_item_size,
-                       sizeof(struct sg_conf_item));
-        return -1;
-    }
     if (mod->name == NULL) {
         (void)snprintf(why, size, "it has no name");
         return -1;
     }
-    if ((wrong = sg_schema_check(mod->conf, mod->conf_size, arena)) != NULL) {
-        (void)snprintf(why, size, "its settings table is wrong: %s", wrong);
+    if (mod->conf_item_size != sizeof(struct sg_conf_item)) {
+        (void)snprintf(why, size, "its table of settings has rows of %zu octets, expected %zu", mod->conf_item_size,
+                       sizeof(struct sg_conf_item));
         return -1;
     }
-    return module_ops(loaded, why, size);
+    wrong = sg_schema_check(mod->conf, mod->conf_size, arena);
+    if (wrong != NULL) {
+        (void)snprintf(why, size, "its table of settings is wrong: %s", wrong);
+        return -1;
+    }
+    return module_roles(loaded, why, size);
 }
 
-static struct sg_loaded *
-module_open(struct sg_instances *all, const struct sg_conf *conf, const char *path, char *why, size_t size)
+/* The descriptor of the file, after its constructors have run. */
+static const struct sg_module *
+module_map(const struct sg_module_file *file, char *why, size_t size)
 {
     const unsigned threads = module_threads();
-    struct sg_loaded *loaded;
-    const void *symbol;
-    void *handle;
+    const struct sg_module *theirs;
+    void *handle = dlopen(file->path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 
-    for (loaded = all->loaded; loaded != NULL; loaded = loaded->next)
-        if (strcmp(loaded->path, path) == 0)
-            return loaded;
-    handle = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (handle == NULL) {
         (void)snprintf(why, size, "%s", dlerror());
         return NULL;
     }
-    symbol = dlsym(handle, "sg_module");
-    if (symbol == NULL) {
-        (void)snprintf(why, size, "it has no symbol \"sg_module\": this is no module of sockgate");
+    theirs = dlsym(handle, "sg_module");
+    /* Loaded it stays; the handle is no longer needed. */
+    (void)dlclose(handle);
+    if (!sg_module_file_same(file))
+        (void)snprintf(why, size, "it was replaced while it was being loaded: try again");
+    else if (module_threads() != threads)
+        (void)snprintf(why, size, "it started a thread when it was loaded; workers are forked and would not have it");
+    else if (theirs == NULL)
+        (void)snprintf(why, size, "it has no symbol sg_module: it is no module of sockgate");
+    else
+        return theirs;
+    return NULL;
+}
+
+static struct sg_loaded *
+module_load(struct sg_instances *all, const struct sg_module_file *file, struct sg_arena *arena, char *why, size_t size)
+{
+    const struct sg_module *theirs;
+    struct sg_loaded *loaded;
+
+    for (loaded = all->loaded; loaded != NULL; loaded = loaded->next)
+        if (strcmp(loaded->path, file->path) == 0)
+            return loaded;
+    theirs = module_map(file, why, size);
+    if (theirs == NULL)
         return NULL;
-    }
-    if (module_threads() != threads) {
-        (void)snprintf(why, size, "it started a thread while it was loaded; workers are forked and would lose it");
+    loaded = sg_arena_alloc(arena, sizeof *loaded);
+    if (module_descriptor(loaded, theirs, arena, why, size) == -1)
         return NULL;
-    }
-    loaded = sg_arena_alloc(conf->arena, sizeof *loaded);
-    if (module_descriptor(loaded, symbol, conf->arena, why, size) == -1)
-        return NULL;
-    loaded->handle = handle;
-    loaded->path = sg_arena_strndup(conf->arena, path, strlen(path));
+    loaded->path = sg_arena_strndup(arena, file->path, strlen(file->path));
     loaded->next = all->loaded;
     all->loaded = loaded;
     return loaded;
@@ -196,39 +229,35 @@ module_init(struct sg_instance *inst, struct sg_diag *diag)
     const unsigned errors = sg_diag_errors(diag), threads = module_threads();
 
     inst->diag = diag;
-    if (inst->mod->init != NULL && inst->mod->init(inst) != 0 && sg_diag_errors(diag) == errors)
-        sg_conf_error(inst, NULL, "its init failed without saying why");
+    inst->initialised = inst->mod->init == NULL || inst->mod->init(inst) == 0;
+    if (!inst->initialised && sg_diag_errors(diag) == errors)
+        sg_conf_error(inst, NULL, "its init failed and did not say why");
     if (module_threads() != threads)
-        sg_conf_error(inst, NULL, "it started a thread in init; workers are forked and would lose it: use start");
+        sg_conf_error(inst, NULL, "its init started a thread; workers are forked and would not have it: use start");
     inst->diag = NULL;
 }
 
 static void
-module_instance(struct sg_instances *all, struct sg_conf *conf, size_t i, struct sg_diag *diag)
+module_instance(struct sg_instances *all, struct sg_instance *inst, struct sg_diag *diag)
 {
-    const struct sg_module_conf *mc = &((const struct sg_module_conf *)conf->modules.v)[i];
-    struct sg_instance *inst = &all->v[i];
-    char path[PATH_MAX], why[1024];
-    struct sg_loaded *loaded;
-    unsigned errors;
+    const struct sg_module_conf *conf = inst->conf;
+    struct sg_module_file file;
+    const struct sg_loaded *loaded;
+    unsigned errors = sg_diag_errors(diag);
+    char why[2 * PATH_MAX];
 
-    inst->number = (uint32_t)i + 1;
-    inst->name = mc->name;
-    inst->conf = mc;
-    inst->whole = conf;
-    if (mc->name == NULL || mc->file == NULL)
-        return;
-    if (sg_module_file_check(conf->core.module_dir, mc->file, path, why, sizeof why) == -1) {
-        sg_diag_error(diag, &mc->where, mc->file, "module \"%s\": %s", mc->name, why);
+    if (conf->name == NULL || conf->file == NULL)
+        return; /* told when the configuration was read */
+    if (sg_module_file_check(inst->whole->core.module_dir, conf->file, &file, why, sizeof why) == -1) {
+        sg_diag_error(diag, &conf->where, conf->file, "module \"%s\": %s", conf->name, why);
         return;
     }
-    loaded = module_open(all, conf, path, why, sizeof why);
+    loaded = module_load(all, &file, inst->whole->arena, why, sizeof why);
     if (loaded == NULL) {
-        sg_diag_error(diag, &mc->where, mc->file, "module \"%s\": %s: %s", mc->name, path, why);
+        sg_diag_error(diag, &conf->where, conf->file, "module \"%s\": %s: %s", conf->name, file.path, why);
         return;
     }
     inst->mod = &loaded->mod;
-    errors = sg_diag_errors(diag);
     module_settings(inst, diag);
     if (sg_diag_errors(diag) == errors)
         module_init(inst, diag);
@@ -237,21 +266,29 @@ module_instance(struct sg_instances *all, struct sg_conf *conf, size_t i, struct
 struct sg_instances *
 sg_instances_load(struct sg_conf *conf, struct sg_diag *diag)
 {
+    const struct sg_module_conf *confs = conf->modules.v;
     struct sg_instances *all = sg_arena_alloc(conf->arena, sizeof *all);
 
     all->n = conf->modules.n;
     all->v = sg_arena_alloc(conf->arena, all->n * sizeof *all->v + 1);
-    for (size_t i = 0; i < all->n; i++)
-        module_instance(all, conf, i, diag);
+    for (size_t i = 0; i < all->n; i++) {
+        all->v[i] =
+            (struct sg_instance){ .number = (uint32_t)i + 1, .name = confs[i].name, .conf = &confs[i], .whole = conf };
+        module_instance(all, &all->v[i], diag);
+    }
     return all;
 }
 
 void
 sg_instances_free(struct sg_instances *all)
 {
-    for (size_t i = all->n; i-- > 0;)
-        if (all->v[i].mod != NULL && all->v[i].mod->fini != NULL)
-            all->v[i].mod->fini(&all->v[i]);
+    for (size_t i = all->n; i-- > 0;) {
+        struct sg_instance *inst = &all->v[i];
+
+        if (inst->initialised && inst->mod->fini != NULL)
+            inst->mod->fini(inst);
+        inst->initialised = false;
+    }
 }
 
 int
@@ -259,13 +296,15 @@ sg_instances_start(struct sg_instances *all, enum sg_process process)
 {
     for (size_t i = 0; i < all->n; i++) {
         struct sg_instance *inst = &all->v[i];
+        uint32_t before = sg_worker_enter(inst);
 
-        if (inst->mod->start != NULL && inst->mod->start(inst, process) != 0) {
-            sg_logf(SG_LOG_EMERG, "module \"%s\": start failed", inst->name);
+        inst->started = inst->mod->start == NULL || inst->mod->start(inst, process) == 0;
+        sg_worker_leave(before);
+        if (!inst->started) {
+            sg_logf(SG_LOG_EMERG, "module \"%s\": its start failed", inst->name);
             sg_instances_stop(all);
             return -1;
         }
-        inst->started = true;
     }
     return 0;
 }
@@ -275,10 +314,12 @@ sg_instances_stop(struct sg_instances *all)
 {
     for (size_t i = all->n; i-- > 0;) {
         struct sg_instance *inst = &all->v[i];
+        uint32_t before = sg_worker_enter(inst);
 
         if (inst->started && inst->mod->stop != NULL)
             inst->mod->stop(inst);
         inst->started = false;
+        sg_worker_leave(before);
     }
 }
 

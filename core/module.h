@@ -15,7 +15,6 @@
 struct sg_loaded {
     struct sg_loaded *next;
     char *path;
-    void *handle;
     struct sg_module mod;           /* our own copy, zero behind what the module's version knows */
     struct sg_auth_ops auth;        /* likewise; mod.auth points here, or NULL */
     struct sg_access_ops access;
@@ -63,6 +62,8 @@ struct sg_instance *sg_instance_find(struct sg_instances *all, const char *name)
 void sg_module_error(struct sg_instance *inst, const struct sg_session *s, const char *format, ...) SG_PRINTF(3, 4);
 /* For -T: prints `settings` of one module_conf. */
 void sg_instances_print_settings(FILE *out, const void *module_conf, int indent, void *instances);
+/* May a module that was made for their version be loaded by ours? */
+bool sg_module_abi_fits(unsigned their_major, unsigned their_minor, unsigned our_major, unsigned our_minor);
 /* The module directory: SOCKGATE_MODULE_DIR if the binary's owner is who runs us, else what was compiled in. */
 const char *sg_module_dir_default(void);
 

@@ -67,7 +67,7 @@ file_read(int fd, void *to, size_t len, uint64_t offset)
 
 /* For this machine means: as this program itself is. */
 static bool
-file_is_object(const ElfW(Ehdr) *head)
+file_is_object(const ElfW(Ehdr) * head)
 {
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     ElfW(Ehdr) own;
@@ -81,7 +81,7 @@ file_is_object(const ElfW(Ehdr) *head)
 
 /* Who maps a file that was cut short dies of it: everything that its headers speak of must be there. */
 static bool
-file_is_whole(int fd, const ElfW(Ehdr) *head, uint64_t file_size)
+file_is_whole(int fd, const ElfW(Ehdr) * head, uint64_t file_size)
 {
     ElfW(Phdr) segment;
 
@@ -127,13 +127,16 @@ sg_module_file_check(const char *dir, const char *file, struct sg_module_file *f
     struct stat st;
     int n = snprintf(wanted, sizeof wanted, "%s%s%s", absolute ? "" : dir, absolute ? "" : "/", file);
 
-    if (n < 0 || (size_t)n >= sizeof wanted)
-        errno = ENAMETOOLONG;
-    if ((size_t)n >= sizeof wanted || realpath(wanted, file_out->path) == NULL || lstat(file_out->path, &st) == -1 ||
-        realpath(absolute ? "/" : dir, real_dir) == NULL) {
+    if ((size_t)n >= sizeof wanted) {
+        (void)snprintf(why, size, "%.64s...: %s", wanted, strerror(ENAMETOOLONG));
+        return -1;
+    }
+    if (realpath(wanted, file_out->path) == NULL || lstat(file_out->path, &st) == -1) {
         (void)snprintf(why, size, "%s: %s", wanted, strerror(errno));
         return -1;
     }
+    if (realpath(dir, real_dir) == NULL)
+        (void)snprintf(real_dir, sizeof real_dir, "%s", dir);
     if (!absolute && !file_inside(file_out->path, real_dir)) {
         (void)snprintf(why, size, "%s leads to %s, outside the module directory: give that path itself", wanted,
                        file_out->path);
@@ -145,8 +148,7 @@ sg_module_file_check(const char *dir, const char *file, struct sg_module_file *f
     }
     file_out->dev = st.st_dev;
     file_out->ino = st.st_ino;
-    if (file_trusted(file_out->path, &st, why, size) == -1 ||
-        file_folders(file_out->path, absolute ? file_out->path : real_dir, why, size) == -1)
+    if (file_trusted(file_out->path, &st, why, size) == -1 || file_folders(file_out->path, real_dir, why, size) == -1)
         return -1;
     return file_elf(file_out->path, (uint64_t)st.st_size, why, size);
 }

@@ -18,10 +18,10 @@ struct sg_module_file {
 };
 
 /*
- * `file` inside `dir`, or an absolute path, whose own folder then counts as the module directory. Links are followed and
- * what they lead to is judged; a relative name must not lead out of `dir`. It must be a regular file that only root or
- * we could have written, in folders of the same kind, and a whole ELF object for this machine. -1: `why` says what is
- * wrong, with the path.
+ * Judges `file`, an absolute path or one relative to `dir`. Symbolic links are followed, and what they lead to is judged;
+ * a relative path must not lead out of `dir`. It must be a regular file that only root or we can have written, likewise
+ * its folder, and the folders above up to `dir` if it lies there; and a whole ELF object for this machine. -1: `why`
+ * says what is wrong, with the path.
  */
 int sg_module_file_check(const char *dir, const char *file, struct sg_module_file *file_out, char *why, size_t size);
 /* Is it still the file that was checked? */

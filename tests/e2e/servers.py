@@ -61,7 +61,6 @@ class Peer(socks.Client):
         self.peer = name[:2]
         self.name = socks.text_of(self.sock.getsockname())
         self.served = False
-        self._ahead = b''
 
 
 class Refusing:

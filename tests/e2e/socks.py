@@ -64,7 +64,6 @@ class Client:
         self.sock.connect(where)
         self.name = text_of(self.sock.getsockname())
         self.served = False  # the gateway has answered or closed: there must be a record
-        self._ahead = b''
 
     def __enter__(self):
         return self
@@ -94,9 +93,6 @@ class Client:
 
     def recv(self, size=65536):
         """What has arrived, b'' at the end."""
-        if self._ahead:
-            octets, self._ahead = self._ahead[:size], self._ahead[size:]
-            return octets
         octets = self.sock.recv(size)
         self.served = True
         return octets

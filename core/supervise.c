@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * supervise.c - the workers of a generation.
+ */
+#include "supervise.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "clock.h"
+#include "log.h"
+#include "msg.h"
+
+#define SUPERVISE_LOOK_MS 500
+
+int
+sg_supervisor_open(struct sg_supervisor *sup)
+{
+    const size_t one = sizeof(struct sg_worker_status);
+    char *pages = mmap(NULL, one * sup->boot.n_workers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    sup->n = sup->boot.n_workers;
+    sup->workers = calloc(sup->n, sizeof *sup->workers);
+    if (pages == MAP_FAILED || sup->workers == NULL)
+        return -1;
+    for (unsigned i = 0; i < sup->n; i++) {
+        sup->workers[i].channel = -1;
+        sup->workers[i].status = (struct sg_worker_status *)(void *)(pages + one * i);
+    }
+    return 0;
+}
+
+/* 16 bits for each process of a master's life; when they are used up the epoch changes. */
+static uint16_t
+supervise_serial(struct sg_supervisor *sup)
+{
+    const uint32_t serial = atomic_fetch_add(&sup->ids->serial, 1);
+
+    if (serial != 0 && (serial & 0xffff) == 0)
+        randombytes_buf(&sup->ids->epoch, sizeof sup->ids->epoch);
+    return (uint16_t)serial;
+}
+
+static void
+supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
+{
+    struct sg_worker_boot *boot = &sup->boot;
+    int *keep = calloc(boot->n_listeners + 2, sizeof *keep);
+    sigset_t none;
+    char role[32];
+
+    if (keep == NULL)
+        _exit(1);
+    keep[0] = channel;
+    keep[1] = sg_log_fd();
+    for (size_t l = 0; l < boot->n_listeners; l++)
+        keep[l + 2] = boot->listeners[l].fd;
+    sg_proc_close_others(keep, boot->n_listeners + 2);
+    free(keep);
+    (void)sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+    (void)snprintf(role, sizeof role, "worker %u", i);
+    sg_log_role(role);
+    sg_proc_title("sockgate-wrk", "sockgate: worker %u (generation %u)", i, sup->generation);
+    boot->channel = channel;
+    boot->number = i;
+    boot->status = sup->workers[i].status;
+    if (sg_proc_drop(&sup->rights) == -1)
+        _exit(1);
+    exit(sg_worker_main(boot));
+}
+
+static int
+supervise_spawn(struct sg_supervisor *sup, unsigned i)
+{
+    struct sg_child *child = &sup->workers[i];
+    int pair[2];
+
+    memset(child->status, 0, sizeof *child->status);
+    child->dog = (struct sg_watchdog){ 0 };
+    if (sg_proc_channel(pair) == -1)
+        return -1;
+    sup->boot.id_serial = supervise_serial(sup);
+    sup->boot.id_epoch = sup->ids->epoch;
+    child->pid = fork();
+    if (child->pid == 0)
+        supervise_child(sup, i, pair[1]);
+    (void)close(pair[1]);
+    if (child->pid == -1) {
+        child->pid = 0;
+        (void)close(pair[0]);
+        return -1;
+    }
+    child->channel = pair[0];
+    child->state = SG_WORKER_STARTING;
+    return 0;
+}
+
+int
+sg_supervisor_start(struct sg_supervisor *sup, int64_t now_ms)
+{
+    for (unsigned i = 0; i < sup->n && !sup->winding_up; i++) {
+        struct sg_child *child = &sup->workers[i];
+
+        if (child->state != SG_WORKER_NONE || child->start_at_ms > now_ms)
+            continue;
+        if (supervise_spawn(sup, i) == -1) {
+            sg_logf(SG_LOG_ERR, "cannot start worker %u: %s", i, strerror(errno));
+            sg_throttle_failed(&child->throttle, now_ms);
+            child->start_at_ms = now_ms + 1000;
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void
+supervise_order(const struct sg_child *child, int type)
+{
+    struct sg_msg msg;
+
+    if (child->channel == -1)
+        return;
+    sg_msg_begin(&msg, (enum sg_msg_type)type);
+    if (type == SG_MSG_REOPEN)
+        sg_msg_put_fd(&msg, SG_TAG_LOG_FD, sg_log_fd());
+    if (sg_msg_send(child->channel, &msg) == -1 && errno != EPIPE && errno != ECONNRESET)
+        sg_logf(SG_LOG_ERR, "cannot reach worker with pid %d: %s", (int)child->pid, strerror(errno));
+}
+
+void
+sg_supervisor_receive(struct sg_supervisor *sup, unsigned i)
+{
+    struct sg_child *child = &sup->workers[i];
+    struct sg_msg msg;
+    int got;
+
+    while ((got = sg_msg_recv(child->channel, &msg)) == 1) {
+        if (msg.type == SG_MSG_WORKER_READY && child->state == SG_WORKER_STARTING) {
+            child->state = SG_WORKER_READY;
+            sg_throttle_ready(&child->throttle);
+            if (sup->accepting)
+                supervise_order(child, SG_MSG_GO);
+            else if (sup->winding_up)
+                supervise_order(child, SG_MSG_DRAIN);
+        } else if (msg.type == SG_MSG_WORKER_DRAINING) {
+            child->state = SG_WORKER_DRAINED;
+        }
+        sg_msg_close_fds(&msg);
+    }
+    if (got == 0) {
+        (void)close(child->channel);
+        child->channel = -1;
+    }
+}
+
+static const char *
+supervise_doing(const struct sg_supervisor *sup, const struct sg_child *child)
+{
+    const uint32_t doing = atomic_load(&child->status->doing);
+
+    /* The worker wrote it: never trusted as an index. */
+    return doing > 0 && doing <= sup->boot.instances->n ? sup->boot.instances->v[doing - 1].name : NULL;
+}
+
+static void
+supervise_died(struct sg_supervisor *sup, unsigned i, int status)
+{
+    struct sg_child *child = &sup->workers[i];
+    const char *doing = supervise_doing(sup, child);
+    const bool expected = sup->winding_up && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    char text[64], line[256];
+
+    (void)snprintf(line, sizeof line, "worker %u (pid %d) ended: %s%s%s%s", i, (int)child->pid,
+                   sg_proc_status_text(status, text, sizeof text), doing != NULL ? ", in module \"" : "",
+                   doing != NULL ? doing : "", doing != NULL ? "\"" : "");
+    if (child->state == SG_WORKER_STARTING)
+        (void)snprintf(sup->failure, sizeof sup->failure, "%s before it was ready", line);
+    sg_logf(expected ? SG_LOG_INFO : SG_LOG_ERR, "%s; %u sessions were open", line,
+            (unsigned)atomic_load(&child->status->sessions));
+}
+
+unsigned
+sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out)
+{
+    unsigned unready = 0;
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        for (unsigned i = 0; i < sup->n; i++) {
+            struct sg_child *child = &sup->workers[i];
+
+            if (child->pid != pid)
+                continue;
+            supervise_died(sup, i, status);
+            if (child->state == SG_WORKER_STARTING) {
+                unready++;
+                sg_throttle_failed(&child->throttle, now_ms);
+            }
+            if (sg_proc_crashed(status) && sg_crashes_add(&sup->crashes, now_ms))
+                *renew_out = true;
+            if (child->channel != -1)
+                (void)close(child->channel);
+            child->channel = -1;
+            child->pid = 0;
+            child->state = SG_WORKER_NONE;
+            child->start_at_ms = sg_throttle_next(&child->throttle, now_ms);
+        }
+    return unready;
+}
+
+void
+sg_supervisor_watch(struct sg_supervisor *sup, int64_t now_ms)
+{
+    for (unsigned i = 0; i < sup->n; i++) {
+        struct sg_child *child = &sup->workers[i];
+        const char *doing = supervise_doing(sup, child);
+
+        if (child->state == SG_WORKER_NONE)
+            continue;
+        switch (sg_watchdog_look(&child->dog, atomic_load(&child->status->turn_began_ms), now_ms)) {
+        case SG_WATCH_WARN:
+            sg_logf(SG_LOG_WARN, "worker %u (pid %d) has been busy for 2 s%s%s%s", i, (int)child->pid,
+                    doing != NULL ? " in module \"" : "", doing != NULL ? doing : "", doing != NULL ? "\"" : "");
+            break;
+        case SG_WATCH_ABORT:
+            sg_logf(SG_LOG_ERR, "worker %u (pid %d) has been busy for 10 s%s%s%s: aborting it", i, (int)child->pid,
+                    doing != NULL ? " in module \"" : "", doing != NULL ? doing : "", doing != NULL ? "\"" : "");
+            (void)kill(child->pid, SIGABRT);
+            break;
+        default: break;
+        }
+    }
+}
+
+void
+sg_supervisor_tell(struct sg_supervisor *sup, int type)
+{
+    for (unsigned i = 0; i < sup->n; i++)
+        supervise_order(&sup->workers[i], type);
+}
+
+void
+sg_supervisor_kill(struct sg_supervisor *sup)
+{
+    for (unsigned i = 0; i < sup->n; i++)
+        if (sup->workers[i].pid != 0)
+            (void)kill(sup->workers[i].pid, SIGKILL);
+}
+
+unsigned
+sg_supervisor_count(const struct sg_supervisor *sup, enum sg_worker_state at_least)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < sup->n; i++)
+        n += sup->workers[i].state >= at_least;
+    return n;
+}
+
+int
+sg_supervisor_timeout(const struct sg_supervisor *sup, int64_t now_ms)
+{
+    int64_t wait = SUPERVISE_LOOK_MS;
+
+    for (unsigned i = 0; i < sup->n && !sup->winding_up; i++)
+        if (sup->workers[i].state == SG_WORKER_NONE && sup->workers[i].start_at_ms - now_ms < wait)
+            wait = sup->workers[i].start_at_ms - now_ms;
+    return wait > 0 ? (int)wait : 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * supervise.h - the workers of a generation: starts them, passes orders on, replaces what dies, watches for loops.
+ */
+#ifndef SG_SUPERVISE_H
+#define SG_SUPERVISE_H
+
+#include <poll.h>
+
+#include "proc.h"
+#include "throttle.h"
+#include "worker.h"
+
+enum sg_worker_state { SG_WORKER_NONE, SG_WORKER_STARTING, SG_WORKER_READY, SG_WORKER_DRAINED };
+
+struct sg_child {
+    pid_t pid;
+    int channel;
+    enum sg_worker_state state;
+    struct sg_worker_status *status; /* shared; stays the same over restarts */
+    struct sg_watchdog dog;
+    struct sg_throttle throttle;
+    int64_t start_at_ms; /* NONE: when the next one may start */
+};
+
+/* The page of ids, shared by all generations of a master. */
+struct sg_ids {
+    uint64_t epoch;
+    _Atomic uint32_t serial;
+};
+
+struct sg_supervisor {
+    struct sg_worker_boot boot; /* all but channel, status, number, ids */
+    struct sg_rights rights;
+    struct sg_ids *ids;
+    unsigned generation;
+    unsigned n;
+    struct sg_child *workers;
+    bool accepting;  /* tell new ones to go on at once */
+    bool winding_up; /* none is replaced any more */
+    struct sg_crashes crashes;
+    char failure[256]; /* of a worker that ended before it was ready */
+};
+
+int sg_supervisor_open(struct sg_supervisor *sup);           /* memory for boot.n_workers; -1 and errno */
+int sg_supervisor_start(struct sg_supervisor *sup, int64_t now_ms); /* starts those that are missing and may start */
+/* Messages of a worker. */
+void sg_supervisor_receive(struct sg_supervisor *sup, unsigned i);
+/* Reaps what has ended. `renew_out`: there were too many crashes. The number of those that died before they were ready. */
+unsigned sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out);
+void sg_supervisor_watch(struct sg_supervisor *sup, int64_t now_ms); /* the watchdog's look */
+void sg_supervisor_tell(struct sg_supervisor *sup, int type);        /* an order to all */
+void sg_supervisor_kill(struct sg_supervisor *sup);                  /* SIGKILL */
+unsigned sg_supervisor_count(const struct sg_supervisor *sup, enum sg_worker_state at_least);
+/* Until when to wait at most. */
+int sg_supervisor_timeout(const struct sg_supervisor *sup, int64_t now_ms);
+
+#endif
