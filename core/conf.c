@@ -214,8 +214,7 @@ sg_conf_read(struct sg_conf_text *text, struct sg_diag *diag)
     config_init(&conf->tree);
     if (config_read_string(&conf->tree, sg_conf_text_expanded(text)) != CONFIG_TRUE) {
         conf_syntax_error(conf, diag);
-        sg_conf_free(conf);
-        return NULL;
+        return conf;
     }
     sg_schema_read(&walk, config_root_setting(&conf->tree), &(struct sg_where){ top.file, 0 }, top_items, conf);
     conf_defaults(conf);

@@ -98,8 +98,8 @@ struct sg_conf {
 };
 
 /*
- * Reads and checks all that can be checked without modules. Takes `text` over. NULL if it cannot even be parsed;
- * otherwise the caller looks at sg_diag_errors().
+ * Reads and checks all that can be checked without modules. Takes `text` over. The caller looks at sg_diag_errors(); what
+ * cannot even be parsed has no listeners.
  */
 struct sg_conf *sg_conf_read(struct sg_conf_text *text, struct sg_diag *diag);
 void sg_conf_free(struct sg_conf *conf);

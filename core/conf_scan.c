@@ -12,14 +12,13 @@
 void
 sg_conf_scan_begin(struct sg_conf_scan *scan, struct sg_diag *diag, const char *file)
 {
-    *scan = (struct sg_conf_scan){ .diag = diag, .file = file, .good = true };
+    *scan = (struct sg_conf_scan){ .diag = diag, .file = file };
 }
 
 static void
 scan_error(struct sg_conf_scan *scan, unsigned line, const char *mark, const char *what)
 {
     sg_diag_error(scan->diag, &(struct sg_where){ scan->file, line }, mark, "%s", what);
-    scan->good = false;
 }
 
 static bool
@@ -136,14 +135,13 @@ sg_conf_scan_line(struct sg_conf_scan *scan, const char *line, size_t len, unsig
     }
 }
 
-bool
+void
 sg_conf_scan_end(struct sg_conf_scan *scan)
 {
     if (scan->comment_from != 0)
         scan_error(scan, scan->comment_from, "/*", "this comment never ends: a closing */ is missing");
     if (scan->string_from != 0)
         scan_error(scan, scan->string_from, "\"", "this string never ends: a closing quote is missing");
-    return scan->good;
 }
 
 static bool

@@ -6,7 +6,6 @@
 #ifndef SG_CONF_SCAN_H
 #define SG_CONF_SCAN_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "diag.h"
@@ -16,14 +15,13 @@ struct sg_conf_scan {
     const char *file;
     unsigned comment_from; /* line where an open comment began; 0: none */
     unsigned string_from;
-    bool good;
 };
 
 void sg_conf_scan_begin(struct sg_conf_scan *scan, struct sg_diag *diag, const char *file);
-/* An include's name goes to `name_out`, else NULL. What is wrong goes to the diag, and is told at the end. */
+/* An include's name goes to `name_out`, else NULL. What is wrong goes to the diag. */
 void sg_conf_scan_line(struct sg_conf_scan *scan, const char *line, size_t len, unsigned number, const char **name_out,
                        size_t *name_len_out);
-bool sg_conf_scan_end(struct sg_conf_scan *scan);
+void sg_conf_scan_end(struct sg_conf_scan *scan);
 /* What a line that libconfig calls a "syntax error" probably wanted, or NULL. `mark_out`: the word in question. */
 const char *sg_conf_scan_hint(const char *line, size_t len, char *mark_out, size_t mark_size);
 

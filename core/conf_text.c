@@ -184,8 +184,7 @@ text_source(struct sg_conf_text *text, const struct text_source *source, bool in
         else
             text_fail(text, &where, "@include", "there is nothing to include from here", NULL);
     }
-    if (!sg_conf_scan_end(&scan))
-        text->failed = true;
+    sg_conf_scan_end(&scan); /* what it found is in the diag; the text is kept, to show the lines */
 }
 
 static char *

@@ -18,7 +18,7 @@
 
 struct sg_conf_text;
 
-/* Reads `path` and its includes. NULL if anything cannot be read or scanned; the reasons are in `diag`. */
+/* Reads `path` and its includes. NULL if anything cannot be read. What the scan finds is in `diag` too: look there. */
 struct sg_conf_text *sg_conf_text_read(const char *path, struct sg_diag *diag);
 /* From memory, under the name `name`, without includes (embedded default, tests, fuzzing). */
 struct sg_conf_text *sg_conf_text_from(const char *name, const char *bytes, size_t len, struct sg_diag *diag);

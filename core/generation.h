@@ -5,8 +5,8 @@
 #ifndef SG_GENERATION_H
 #define SG_GENERATION_H
 
-/* The process behind `sockgate --generation FD`; FD is the channel to the master. The exit status. */
-int sg_generation_main(int channel, int argc, char **argv);
+/* The process behind `sockgate --generation FD`; `channel` is the one to the master. The exit status. */
+int sg_generation_main(int channel);
 
 /* -t and -T: load and check `path` (NULL: the embedded default) in this process, start nothing. The exit status. */
 int sg_generation_test(const char *path, int print, int quiet);

@@ -18,10 +18,11 @@ sg_load(struct sg_load *load, const char *path, int text_fd)
     text = text_fd != -1 ? sg_conf_text_load(text_fd, load->diag)
            : path != NULL ? sg_conf_text_read(path, load->diag)
                           : sg_conf_default(load->diag);
-    if (text == NULL)
+    load->text = text;
+    if (text == NULL || sg_diag_errors(load->diag) > 0)
         return;
     load->conf = sg_conf_read(text, load->diag);
-    if (load->conf == NULL)
+    if (load->conf->listeners.n == 0)
         return;
     load->instances = sg_instances_load(load->conf, load->diag);
     load->hooks = sg_hooks_build(load->conf, load->instances, load->diag);
@@ -66,7 +67,7 @@ sg_load_show(const struct sg_load *load, char *text, size_t size)
 
     if (text != NULL)
         text[0] = '\0';
-    sg_diag_show(load->diag, load->conf != NULL ? load->conf->text : NULL, load_line, &into);
+    sg_diag_show(load->diag, load->text, load_line, &into);
 }
 
 void
@@ -74,6 +75,8 @@ sg_load_free(struct sg_load *load)
 {
     if (load->instances != NULL)
         sg_instances_free(load->instances);
+    if (load->conf == NULL)
+        sg_conf_text_free(load->text);
     sg_conf_free(load->conf);
     sg_diag_free(load->diag);
 }

@@ -176,7 +176,7 @@ supervise_died(struct sg_supervisor *sup, unsigned i, int status)
     struct sg_child *child = &sup->workers[i];
     const char *doing = supervise_doing(sup, child);
     const bool expected = sup->winding_up && WIFEXITED(status) && WEXITSTATUS(status) == 0;
-    char text[64], line[256];
+    char text[64], line[200];
 
     (void)snprintf(line, sizeof line, "worker %u (pid %d) ended: %s%s%s%s", i, (int)child->pid,
                    sg_proc_status_text(status, text, sizeof text), doing != NULL ? ", in module \"" : "",

@@ -14,10 +14,15 @@ import threading
 import socks
 
 
+def writable(sock, seconds):
+    """Can something be sent within that time?"""
+    return bool(select.select([], [sock], [], seconds)[1])
+
+
 class Target:
     """A listening socket; the test accepts and plays the target's part itself.
 
-    backlog   connections that may wait; with full=True the queue is filled, and a further SYN is never answered
+    backlog   connections that may wait
     """
 
     def __init__(self, host='127.0.0.1', backlog=4096, rcvbuf=None):
@@ -89,7 +94,7 @@ class Silent(Target):
             sock.setblocking(False)
             sock.connect_ex(self.where)
             self.waiting.append(sock)
-            if not select.select([], [sock], [], 0.3)[1]:
+            if not writable(sock, 0.3):
                 return
 
     def close(self):
