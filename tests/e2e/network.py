@@ -24,6 +24,7 @@ class Connection(NamedTuple):
     state: int
     unsent: int
     unread: int
+    open: bool  # a program has accepted it, and not closed it
 
 
 def _kernel_form(where):
@@ -41,7 +42,7 @@ def connections(local=None, remote=None):
         fields = line.split()
         if (local or fields[1]) == fields[1] and (remote or fields[2]) == fields[2] and fields[3] != '06':
             unsent, unread = fields[4].split(':')
-            found.append(Connection(int(fields[3], 16), int(unsent, 16), int(unread, 16)))
+            found.append(Connection(int(fields[3], 16), int(unsent, 16), int(unread, 16), fields[9] != '0'))
     return found
 
 
@@ -49,6 +50,12 @@ def other_end(sock):
     """The other side's socket of a connection within this machine; None if it is gone."""
     ends = connections(sock.getpeername()[:2], sock.getsockname()[:2])
     return ends[0] if ends else None
+
+
+def closed(sock):
+    """Has the program on the other side, which had it, closed it? What its kernel does after that does not count."""
+    other = other_end(sock)
+    return other is None or not other.open
 
 
 def wait_taken(sock):
@@ -89,6 +96,13 @@ class Namespace:
 
     def ip(self, command):
         subprocess.run(['ip', '-n', self.name, *command.split()], check=True)
+
+    def link(self, other):
+        """A wire between two namespaces, wire0 at both ends: 10.98.0.1 here and 10.98.0.2 there."""
+        self.ip(f'link add wire0 type veth peer name wire0 netns {other.name}')
+        for namespace, host in ((self, '10.98.0.1'), (other, '10.98.0.2')):
+            namespace.ip(f'addr add {host}/24 dev wire0')
+            namespace.ip('link set wire0 up')
 
     def black_hole(self, host):
         """Packets to this neighbour leave and nothing comes back."""

@@ -16,7 +16,18 @@ import socks
 
 def writable(sock, seconds):
     """Can something be sent within that time?"""
-    return bool(select.select([], [sock], [], seconds)[1])
+    return _poll(sock, select.POLLOUT, seconds)
+
+
+def readable(sock, seconds):
+    """Does something arrive within that time, be it the end?"""
+    return _poll(sock, select.POLLIN, seconds)
+
+
+def _poll(sock, events, seconds):
+    poll = select.poll()
+    poll.register(sock, events)
+    return bool(poll.poll(seconds * 1000))
 
 
 class Target:
@@ -50,7 +61,7 @@ class Target:
 
     def untouched(self):
         """No connection waits to be accepted."""
-        return not select.select([self.sock], [], [], 0)[0]
+        return not readable(self.sock, 0)
 
     def close(self):
         self.sock.close()

@@ -211,8 +211,9 @@ def test_closed_after_failure(gateway):
             if not kind.startswith('05 FF'):
                 client.send(request(*refusing.where))
         began = time.monotonic()
-        while any(network.other_end(client.sock) for client in clients.values()):
-            assert time.monotonic() - began < 10, [k for k, c in clients.items() if network.other_end(c.sock)]
+        sockgate.wait_until(lambda: not any(network.closed(client.sock) for client in clients.values()), what='accept')
+        while left := [kind for kind, client in clients.items() if not network.closed(client.sock)]:
+            assert time.monotonic() - began < 10, left
             for kind in ('goes on sending', '05 FF, sends'):
                 with contextlib.suppress(OSError):
                     clients[kind].send(b'x' * 100)
