@@ -9,20 +9,29 @@
 #include "generation.h"
 #include "log.h"
 
+static void
+load_conf(struct sg_load *load, struct sg_conf_text *text)
+{
+    load->text = text;
+    if (text != NULL && sg_diag_errors(load->diag) == 0)
+        load->conf = sg_conf_read(text, load->diag);
+}
+
+void
+sg_load_conf(struct sg_load *load, const char *path)
+{
+    load_conf(load, path != NULL ? sg_conf_text_read(path, load->diag) : sg_conf_default(load->diag));
+}
+
 void
 sg_load(struct sg_load *load, const char *path, int text_fd)
 {
-    struct sg_conf_text *text;
-
     *load = (struct sg_load){ .diag = sg_diag_new() };
-    text = text_fd != -1 ? sg_conf_text_load(text_fd, load->diag)
-           : path != NULL ? sg_conf_text_read(path, load->diag)
-                          : sg_conf_default(load->diag);
-    load->text = text;
-    if (text == NULL || sg_diag_errors(load->diag) > 0)
-        return;
-    load->conf = sg_conf_read(text, load->diag);
-    if (load->conf->listeners.n == 0)
+    if (text_fd != -1)
+        load_conf(load, sg_conf_text_load(text_fd, load->diag));
+    else
+        sg_load_conf(load, path);
+    if (load->conf == NULL || load->conf->listeners.n == 0)
         return;
     load->instances = sg_instances_load(load->conf, load->diag);
     load->hooks = sg_hooks_build(load->conf, load->instances, load->diag);

@@ -17,6 +17,8 @@ struct sg_load {
 
 /* From a file, from bytes kept in `text_fd` (if not -1), or (path NULL) the embedded default. */
 void sg_load(struct sg_load *load, const char *path, int text_fd);
+/* The configuration alone, without its modules; `load` has its diag and nothing else. */
+void sg_load_conf(struct sg_load *load, const char *path);
 /* Whether it is whole. */
 bool sg_load_good(const struct sg_load *load);
 /* Writes all messages to the error log and, as far as they fit, to `text`. */

@@ -5,12 +5,18 @@
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/unit
 endif
-tests_unit_unit_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_unit_unit_CPPFLAGS = $(CORE_CPPFLAGS) -DSG_BUILD='"$(abs_builddir)"' -DSG_SOURCE='"$(abs_srcdir)"'
 tests_unit_unit_CFLAGS = $(CORE_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_unit_LDFLAGS = $(CORE_LINK)
 tests_unit_unit_LDADD = $(CORE_LIBS) $(CRITERION_LIBS)
 tests_unit_unit_DEPENDENCIES = core/libcore.a
-tests_unit_unit_SOURCES =
+tests_unit_unit_SOURCES = \
+	tests/unit/loaded.c \
+	tests/unit/test_access_rules.c \
+	tests/unit/test_hooks.c \
+	tests/unit/test_loader.c \
+	tests/unit/test_run.c \
+	tests/unit/test_verdicts.c
 
 # ---- modules for tests: NAME.la is made from NAME.c; libtool makes shared objects only of what has an -rpath
 
@@ -31,6 +37,7 @@ TEST_MODULES = \
 	tests/modules/bad/command_bind.la \
 	tests/modules/bad/command_empty.la \
 	tests/modules/bad/crash_at_load.la \
+	tests/modules/bad/exchange_00.la \
 	tests/modules/bad/init_fails.la \
 	tests/modules/bad/init_silent.la \
 	tests/modules/bad/item_size.la \
@@ -50,6 +57,7 @@ TEST_MODULES = \
 	tests/modules/bad/undefined_symbol.la \
 	tests/modules/crash_request.la \
 	tests/modules/crash_start.la \
+	tests/modules/older.la \
 	tests/modules/start_fails.la
 
 check_LTLIBRARIES += $(TEST_MODULES)

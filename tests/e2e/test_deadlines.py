@@ -202,10 +202,11 @@ def test_vanished_target(gateway):
             target = servers.Target('10.98.0.2')
         with target, gw.connect() as client:
             client.open(*target.where)
-            target.accept()
+            peer = target.accept()
             there.ip('link set wire0 down')
             client.send(b'x' * 1000)
             with lasting(0.5, 20):
                 client.expect_reset()
             assert gw.wait_end(client)['reason'] == 'target_unreachable'
+            peer.close()
         gw.stop()

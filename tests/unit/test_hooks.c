@@ -75,8 +75,7 @@ Test(hooks, mistakes_are_told_with_their_line)
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         build(&loaded, refused[i].hooks, refused[i].listener);
         (void)snprintf(message, sizeof message, "test.conf:%s", refused[i].message);
-        cr_expect(strstr(loaded.messages, message), "row %zu: \"%s\" was expected in\n%s", i, message,
-                  loaded.messages);
+        cr_expect(strstr(loaded.messages, message), "row %zu: \"%s\" was expected in\n%s", i, message, loaded.messages);
         cr_expect(!loaded.hooks);
         loaded_free(&loaded);
     }

@@ -244,14 +244,15 @@ Test(loader, one_file_makes_several_instances)
 {
     struct loaded loaded;
 
-    loaded_from(&loaded, "modules = ( { name = \"none\"; file = \"" MODULES "auth_none.so\"; },\n"
-                         "  { name = \"connect\"; file = \"" MODULES "cmd_connect.so\"; },\n"
-                         "  { name = \"a\"; file = \"" MODULES "access_rules.so\";\n"
-                         "    settings = { rules = ( { deny = { dst_port = 25; }; } ); }; },\n"
-                         "  { name = \"b\"; file = \"" MODULES "access_rules.so\";\n"
-                         "    settings = { rules = ( { allow = { }; } ); }; } );\n"
-                         "hooks = { auth = \"none\"; access = [ \"b\", \"a\" ]; command = { connect = \"connect\"; }; };\n"
-                         "listeners = ( { name = \"l\"; address = \"127.0.0.1\"; } );\n");
+    loaded_from(&loaded,
+                "modules = ( { name = \"none\"; file = \"" MODULES "auth_none.so\"; },\n"
+                "  { name = \"connect\"; file = \"" MODULES "cmd_connect.so\"; },\n"
+                "  { name = \"a\"; file = \"" MODULES "access_rules.so\";\n"
+                "    settings = { rules = ( { deny = { dst_port = 25; }; } ); }; },\n"
+                "  { name = \"b\"; file = \"" MODULES "access_rules.so\";\n"
+                "    settings = { rules = ( { allow = { }; } ); }; } );\n"
+                "hooks = { auth = \"none\"; access = [ \"b\", \"a\" ]; command = { connect = \"connect\"; }; };\n"
+                "listeners = ( { name = \"l\"; address = \"127.0.0.1\"; } );\n");
     cr_assert(loaded.hooks, "%s", loaded.messages);
     cr_expect(loaded.all->n == 4);
     cr_expect(loaded.all->v[2].mod == loaded.all->v[3].mod && loaded.all->v[2].settings != loaded.all->v[3].settings);

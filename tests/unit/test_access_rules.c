@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_access_rules.c - the module access_rules, loaded as it ships, asked without a daemon.
+ */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "addrs.h"
+#include "loaded.h"
+#include "session.h"
+
+/* The rules begin in line 2. */
+static void
+load_rules(struct loaded *loaded, const char *rules)
+{
+    char text[4096];
+
+    (void)snprintf(text, sizeof text,
+                   "modules = ( { name = \"acl\"; file = \"" MODULES
+                   "access_rules.so\"; settings = { rules = (\n%s\n); }; },\n"
+                   "  { name = \"none\"; file = \"" MODULES "auth_none.so\"; },\n"
+                   "  { name = \"connect\"; file = \"" MODULES "cmd_connect.so\"; } );\n"
+                   "hooks = { auth = \"none\"; access = \"acl\"; command = { connect = \"connect\"; }; };\n"
+                   "listeners = ( { name = \"l\"; address = \"127.0.0.1\"; } );\n",
+                   rules);
+    loaded_from(loaded, text);
+}
+
+static const char rules[] =
+    /* 2 */ "{ deny  = { client = \"198.51.100.0/24\"; }; label = \"strangers\"; },\n"
+            /* 3 */ "{ allow = { cmd = \"bind\"; client = \"192.0.2.9\"; }; },\n"
+            /* 4 */ "{ deny  = { cmd = [ \"bind\", \"udp_associate\" ]; }; label = \"only connect\"; },\n"
+            /* 5 */ "{ deny  = { dst_port = [ \"25\", \"6000-6063\" ]; }; label = \"ports\"; },\n"
+            /* 6 */ "{ allow = { dst = [ \"127.0.0.0/8\", \"::1\" ]; dst_port = 8080; }; label = \"local\";\n"
+            /* 7 */ "  special = [ \"loopback\", \"self\" ]; },\n"
+            /* 8 */ "{ deny  = { dst = [ \"10.0.0.0/8\", \"2001:db8::/32\" ]; }; label = \"inner\"; },\n"
+            /* 9 */ "{ allow = { client = \"192.0.2.0/24\"; dst_port = [ 80, \"443\" ]; }; label = \"web\"; }";
+
+static const struct {
+    const char *client, *dst; /* dst NULL: a name */
+    uint16_t port;
+    uint8_t cmd;
+    enum sg_verdict verdict;
+    const char *label;
+    unsigned line, special;
+} asked[] = {
+    { "198.51.100.1", "203.0.113.1", 80, SG_CMD_CONNECT, SG_DENY, "strangers", 2, 0 },
+    { "198.51.100.1", NULL, 80, SG_CMD_CONNECT, SG_DENY, "strangers", 2, 0 },
+    { "192.0.2.9", "203.0.113.1", 80, SG_CMD_BIND, SG_OK, "rule 2", 3, 0 },
+    { "192.0.2.8", "203.0.113.1", 80, SG_CMD_BIND, SG_DENY, "only connect", 4, 0 },
+    { "192.0.2.8", "203.0.113.1", 80, SG_CMD_UDP_ASSOCIATE, SG_DENY, "only connect", 4, 0 },
+    { "192.0.2.8", "203.0.113.1", 25, SG_CMD_CONNECT, SG_DENY, "ports", 5, 0 },
+    { "192.0.2.8", "203.0.113.1", 6000, SG_CMD_CONNECT, SG_DENY, "ports", 5, 0 },
+    { "192.0.2.8", "203.0.113.1", 6063, SG_CMD_CONNECT, SG_DENY, "ports", 5, 0 },
+    { "192.0.2.8", "203.0.113.1", 6064, SG_CMD_CONNECT, SG_DENY, "default", 1, 0 },
+    { "192.0.2.8", "127.1.2.3", 8080, SG_CMD_CONNECT, SG_OK, "local", 6, SG_SPECIAL_LOOPBACK | SG_SPECIAL_SELF },
+    { "192.0.2.8", "::1", 8080, SG_CMD_CONNECT, SG_OK, "local", 6, SG_SPECIAL_LOOPBACK | SG_SPECIAL_SELF },
+    { "192.0.2.8", "127.1.2.3", 80, SG_CMD_CONNECT, SG_OK, "web", 9, 0 },
+    { "192.0.2.8", "10.255.255.255", 80, SG_CMD_CONNECT, SG_DENY, "inner", 8, 0 },
+    { "192.0.2.8", "2001:db8::5", 80, SG_CMD_CONNECT, SG_DENY, "inner", 8, 0 },
+    { "192.0.2.8", "2001:db9::5", 443, SG_CMD_CONNECT, SG_OK, "web", 9, 0 },
+    { "192.0.2.8", "11.0.0.1", 443, SG_CMD_CONNECT, SG_OK, "web", 9, 0 },
+    { "192.0.3.8", "11.0.0.1", 443, SG_CMD_CONNECT, SG_DENY, "default", 1, 0 },
+    { "::1", "11.0.0.1", 443, SG_CMD_CONNECT, SG_DENY, "default", 1, 0 },
+    /* a name: a rule with dst can neither match nor be passed over, unless another condition rules it out */
+    { "192.0.2.8", NULL, 25, SG_CMD_CONNECT, SG_DENY, "ports", 5, 0 },
+    { "192.0.2.8", NULL, 8080, SG_CMD_CONNECT, SG_UNDECIDED, "local", 6, 0 },
+    { "192.0.2.8", NULL, 80, SG_CMD_CONNECT, SG_UNDECIDED, "inner", 8, 0 },
+    { "192.0.2.8", NULL, 80, 0x7f, SG_UNDECIDED, "inner", 8, 0 },
+};
+
+Test(access_rules, the_first_that_matches_decides)
+{
+    const struct sg_access_ops *ops;
+    struct sg_instance *inst;
+    struct loaded loaded;
+
+    load_rules(&loaded, rules);
+    cr_assert(loaded.hooks, "%s", loaded.messages);
+    inst = sg_instance_find(loaded.all, "acl");
+    ops = inst->mod->access;
+    cr_assert(ops->request && ops->target && !ops->client);
+    for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        struct sg_session session = { .rec = { .started = false } };
+        struct sg_decision decisions[2] = { { .size = sizeof *decisions }, { .size = sizeof *decisions } };
+        struct sg_request *req = &session.request;
+
+        cr_assert(sg_addr_parse(asked[i].client, &session.rec.client) == 0);
+        *req = (struct sg_request){ .size = sizeof *req, .cmd = asked[i].cmd, .port = asked[i].port };
+        cr_assert(!asked[i].dst || sg_addr_parse(asked[i].dst, &req->addr) == 0);
+        cr_expect(ops->request(inst, &session, req, &decisions[0]) == asked[i].verdict, "row %zu", i);
+        cr_expect(ops->target(inst, &session, req, &req->addr, &decisions[1]) == asked[i].verdict, "row %zu", i);
+        for (size_t j = 0; j < 2; j++) {
+            cr_expect_str_eq(decisions[j].label, asked[i].label, "row %zu", i);
+            cr_expect_str_eq(decisions[j].file, "test.conf");
+            cr_expect(decisions[j].line == asked[i].line, "row %zu: line %u", i, decisions[j].line);
+            cr_expect(decisions[j].special == asked[i].special, "row %zu", i);
+        }
+    }
+    loaded_free(&loaded);
+}
+
+static const struct {
+    const char *rules, *message;
+} refused[] = {
+    { "{ label = \"x\"; }", "2: module \"acl\": a rule has either \"allow\" or \"deny\"" },
+    { "{ allow = { }; deny = { }; }", "2: module \"acl\": a rule has either \"allow\" or \"deny\"" },
+    { "{ deny = { dst_port = 1; }; },\n{ deny = { dst = \"127.0.0.1\"; }; special = \"loopback\"; }",
+      "3: module \"acl\": \"special\" opens ranges, so it needs \"allow\"" },
+    { "{ allow = { }; label = \"\"; }", "2: module \"acl\": label: from 1 to 63 octets" },
+    { "{ allow = { }; label = \"0123456789012345678901234567890123456789012345678901234567890123\"; }",
+      "2: module \"acl\": label: from 1 to 63 octets" },
+    { "{ deny = { dst_port = 1; }; },\n{ allow = { }; },\n{ deny = { dst_port = 2; }; }",
+      "4: module \"acl\": this rule is never reached: the one at test.conf:3 matches everything" },
+    { "{ allow = { dst_prot = 1; }; }", "2: module \"acl\": unknown key \"dst_prot\"" },
+    { "{ allow = { dst = \"10.0.0.1/8\"; }; }", "2: module \"acl\": dst: " },
+    { "{ allow = { dst = [ ]; }; }", "2: module \"acl\": dst: the list is empty" },
+    { "{ allow = { cmd = \"conect\"; }; }", "did you mean \"connect\"?" },
+    { "{ allow = { }; special = \"loop_back\"; }", "did you mean \"loopback\"?" },
+    { "", "1: module \"acl\": rules: " },
+};
+
+Test(access_rules, mistakes_are_told_with_their_line)
+{
+    struct loaded loaded;
+    char message[256];
+
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        load_rules(&loaded, refused[i].rules);
+        (void)snprintf(message, sizeof message, "%s%s",
+                       refused[i].message[0] == 'd' ? "" : "test.conf:", refused[i].message);
+        cr_expect(strstr(loaded.messages, message), "row %zu: \"%s\" was expected in\n%s", i, message, loaded.messages);
+        cr_expect(!loaded.hooks);
+        loaded_free(&loaded);
+    }
+}
+
+/* The words of the core and of the module are one list. */
+Test(access_rules, special_ranges_have_one_set_of_words)
+{
+    const struct sg_conf_item *item;
+    const struct sg_conf_word *word = sg_special_words, *theirs;
+    struct loaded loaded;
+
+    load_rules(&loaded, "{ allow = { }; }");
+    cr_assert(loaded.hooks, "%s", loaded.messages);
+    item = sg_instance_find(loaded.all, "acl")->mod->conf->child;
+    while (strcmp(item->name, "special") != 0)
+        item++;
+    for (theirs = item->words; theirs->word && word->word; theirs++, word++) {
+        cr_expect_str_eq(theirs->word, word->word);
+        cr_expect(theirs->number == word->number);
+    }
+    cr_expect(!theirs->word && !word->word);
+    loaded_free(&loaded);
+}
