@@ -158,7 +158,7 @@ conf_defaults(struct sg_conf *conf)
     if (core->module_dir == NULL)
         core->module_dir = conf_format(conf, "%s", sg_module_dir_default(), 0);
     if (core->runtime_dir == NULL && geteuid() == 0)
-        core->runtime_dir = SG_RUNSTATEDIR "/sockgate";
+        core->runtime_dir = SG_RUNSTATEDIR;
     else if (core->runtime_dir == NULL && runtime != NULL && runtime[0] == '/')
         core->runtime_dir = conf_format(conf, "%s/sockgate", runtime, 0);
     else if (core->runtime_dir == NULL)

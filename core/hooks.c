@@ -166,7 +166,6 @@ sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_d
 {
     const struct hooks_build b = { conf, all, diag };
     struct sg_hooks *tables = sg_arena_alloc(conf->arena, conf->listeners.n * sizeof *tables + 1);
-    const unsigned errors = sg_diag_errors(diag);
 
     for (size_t i = 0; i < all->n; i++)
         if (all->v[i].conf->clients.n > 0 && all->v[i].mod != NULL && all->v[i].mod->auth == NULL)
@@ -174,5 +173,6 @@ sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_d
                           "module \"%s\": only auth instances have \"clients\"", all->v[i].name);
     for (size_t i = 0; i < conf->listeners.n; i++)
         hooks_listener(&b, &tables[i], &((const struct sg_listener_conf *)conf->listeners.v)[i]);
-    return sg_diag_errors(diag) == errors ? tables : NULL;
+    /* An instance that could not be loaded leaves a hole in the tables. */
+    return sg_diag_errors(diag) == 0 ? tables : NULL;
 }

@@ -19,10 +19,12 @@ core_libcore_a_CPPFLAGS = $(CORE_CPPFLAGS)
 core_libcore_a_CFLAGS = $(CORE_CFLAGS)
 core_libcore_a_SOURCES = \
 	core/addr.c \
+	core/answer.c \
 	core/arena.c \
 	core/buf.c \
 	core/conf.c \
 	core/conf_check.c \
+	core/conf_scan.c \
 	core/conf_text.c \
 	core/ctl.c \
 	core/deadline.c \
@@ -35,20 +37,25 @@ core_libcore_a_SOURCES = \
 	core/instance.c \
 	core/json.c \
 	core/listener.c \
+	core/load.c \
 	core/log.c \
 	core/master.c \
+	core/master_gen.c \
 	core/master_state.c \
 	core/module.c \
+	core/module_file.c \
 	core/msg.c \
 	core/ownaddr.c \
 	core/pending.c \
 	core/proc.c \
 	core/record.c \
 	core/relay.c \
-	core/reply.c \
 	core/schema.c \
 	core/schema_print.c \
+	core/schema_value.c \
 	core/session.c \
+	core/session_api.c \
+	core/session_io.c \
 	core/sockets.c \
 	core/socks5.c \
 	core/special.c \
@@ -62,6 +69,7 @@ core_libcore_a_SOURCES = \
 	core/throttle.c \
 	core/timer.c \
 	core/units.c \
+	core/utf8.c \
 	core/verdict.c \
 	core/version.c \
 	core/worker.c

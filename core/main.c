@@ -22,7 +22,7 @@
 #include "version.h"
 
 #define EXIT_USAGE 2
-#define DEFAULT_CONF SG_SYSCONFDIR "/sockgate/sockgate.conf"
+#define DEFAULT_CONF SG_SYSCONFDIR "/sockgate.conf"
 
 struct options {
     const char *conf, *signal;

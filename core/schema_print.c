@@ -150,7 +150,7 @@ sg_schema_print(FILE *out, const struct sg_conf_item *items, const void *base, i
         const void *field = (const char *)base + item->offset;
 
         if (item->type == SG_CONF_GROUP) {
-            if (print_nothing_in(item->child, field))
+            if (((const struct sg_where *)field)->line == 0 && print_nothing_in(item->child, field))
                 continue;
             (void)fprintf(out, "%*s%s = {\n", indent, "", item->name);
             sg_schema_print(out, item->child, field, indent + 2, raw, arg);
