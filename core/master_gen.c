@@ -283,14 +283,16 @@ gen_failed(struct sg_master *master, struct sg_gen *gen, const char *text)
 {
     const struct sg_gen *current = gen_in_state(master, SG_GEN_CURRENT);
 
+    const int line = (int)strcspn(text, "\n"); /* the generation has logged all of it */
+
     gen_report(master, gen, false, text);
     if (gen->purpose == SG_PURPOSE_START) {
-        sg_logf(SG_LOG_EMERG, "not started: %s", text);
+        sg_logf(SG_LOG_EMERG, "not started: %.*s", line, text);
     } else if (current != NULL) {
-        sg_logf(SG_LOG_ERR, "%s failed: %s; generation %u goes on",
-                gen->purpose == SG_PURPOSE_UPGRADE ? "upgrade" : "reload", text, current->number);
+        sg_logf(SG_LOG_ERR, "%s failed: %.*s; generation %u goes on",
+                gen->purpose == SG_PURPOSE_UPGRADE ? "upgrade" : "reload", line, text, current->number);
     } else {
-        sg_logf(SG_LOG_ERR, "restart failed: %s; it is tried again", text);
+        sg_logf(SG_LOG_ERR, "restart failed: %.*s; it is tried again", line, text);
         sg_throttle_failed(&master->throttle, sg_mono_ms());
         master->restart_wanted = true;
     }
@@ -345,7 +347,7 @@ sg_master_commit_upgrade(struct sg_master *master)
 }
 
 static void
-gen_bound(struct sg_gen *gen, struct sg_msg *msg)
+gen_bound(const struct sg_master *master, struct sg_gen *gen, struct sg_msg *msg)
 {
     char key[SG_KEY_MAX], name[80] = "", text[SG_ADDR_TEXT];
     const int fd = sg_msg_take_fd(msg, SG_TAG_FD);
@@ -353,7 +355,8 @@ gen_bound(struct sg_gen *gen, struct sg_msg *msg)
     if (fd == -1 || !sg_msg_get_str(msg, SG_TAG_KEY, key, sizeof key) || sg_sockets_add(&gen->bound, key, fd) == -1)
         return;
     (void)sg_msg_get_str(msg, SG_TAG_NAME, name, sizeof name);
-    sg_logf(SG_LOG_NOTICE, "listening on %s (listener \"%s\")", sg_socket_text(fd, text, sizeof text), name);
+    if (sg_sockets_find(&master->sockets, key) == -1)
+        sg_logf(SG_LOG_NOTICE, "listening on %s (listener \"%s\")", sg_socket_text(fd, text, sizeof text), name);
 }
 
 static void
@@ -362,7 +365,7 @@ gen_message(struct sg_master *master, struct sg_gen *gen, struct sg_msg *msg)
     int fd;
 
     switch (msg->type) {
-    case SG_MSG_BOUND: gen_bound(gen, msg); break;
+    case SG_MSG_BOUND: gen_bound(master, gen, msg); break;
     case SG_MSG_READY: gen_ready(master, gen, msg); break;
     case SG_MSG_FAILED:
         if (!sg_msg_get_str(msg, SG_TAG_TEXT, gen->failure, sizeof gen->failure))

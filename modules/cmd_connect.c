@@ -1,6 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * cmd_connect - CONNECT (RFC 1928 section 4): dial the target, tell the client, relay.
+ * cmd_connect.c - CONNECT (RFC 1928 section 4): dial the target, tell the client, relay.
+ *
+ *   start() -- sg_dial() ... dialled() -- sg_reply() -- sg_relay_start() -- sg_pending_resolve()
+ *      |
+ *      +-- SG_AGAIN: the handle keeps the session waiting for dialled()
+ *
+ * The handle travels as the argument of the dial, so there is nothing to keep and nothing to free: when the session
+ * ends first, the core forgets the dial and the handle together.
  */
 #include <sockgate/module.h>
 
@@ -25,7 +32,7 @@ connect_start(struct sg_instance *inst, struct sg_session *s, const struct sg_re
 {
     struct sg_pending *pending = sg_pending_new(inst, s);
 
-    (void)req;
+    (void)req; /* the dial knows it */
     if (pending == NULL || sg_dial(inst, s, connect_dialled, pending) == -1)
         return SG_ERROR;
     sg_session_doing(s, "dialling the target");

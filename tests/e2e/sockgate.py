@@ -389,11 +389,11 @@ class Gateway:
 
     # ---- the end
 
-    def stop(self, number=signal.SIGTERM):
+    def stop(self, number=None):
         """Ends the daemon and judges it: status 0, no process and no pid file left, no sanitizer report, and, unless
         the ledger is off, a proper end in the records for every session and for every client that was served."""
         if self.process.poll() is None:
-            self.signal(number)
+            self.signal(number or signal.SIGTERM)
         try:
             status = self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:

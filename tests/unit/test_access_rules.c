@@ -35,7 +35,7 @@ static const char rules[] =
             /* 6 */ "{ allow = { dst = [ \"127.0.0.0/8\", \"::1\" ]; dst_port = 8080; }; label = \"local\";\n"
             /* 7 */ "  special = [ \"loopback\", \"self\" ]; },\n"
             /* 8 */ "{ deny  = { dst = [ \"10.0.0.0/8\", \"2001:db8::/32\" ]; }; label = \"inner\"; },\n"
-            /* 9 */ "{ allow = { client = \"192.0.2.0/24\"; dst_port = [ 80, \"443\" ]; }; label = \"web\"; }";
+            /* 9 */ "{ allow = { client = \"192.0.2.0/24\"; dst_port = [ \"80\", \"443\" ]; }; label = \"web\"; }";
 
 static const struct {
     const char *client, *dst; /* dst NULL: a name */
