@@ -21,11 +21,20 @@ void sg_diag_free(struct sg_diag *diag);
 /* `mark`: the word below which the caret goes, searched in the line; NULL: the first word of the line. */
 void sg_diag_error(struct sg_diag *diag, const struct sg_where *where, const char *mark, const char *format, ...)
     SG_PRINTF(4, 5);
+/* The same for who knows the column: octets before the place in question. */
+void sg_diag_error_at(struct sg_diag *diag, const struct sg_where *where, size_t column, const char *format, ...)
+    SG_PRINTF(4, 5);
 /* Something that an operator should know but that opens nothing: shown as [warn], does not fail. */
 void sg_diag_note(struct sg_diag *diag, const struct sg_where *where, const char *format, ...) SG_PRINTF(3, 4);
 
+/* The line holds a secret: it is never shown. */
+void sg_diag_hide(struct sg_diag *diag, const struct sg_where *where);
+
 unsigned sg_diag_errors(const struct sg_diag *diag);
-/* Shows all messages through `line(arg, level, text)`, one call a line; an excerpt below one has level -1. `text` may be NULL: no excerpts. */
+/*
+ * Shows all messages through `line(arg, level, text)`, one call a line; level -1: an excerpt that belongs to the message
+ * before it. `text` may be NULL: no excerpts.
+ */
 void sg_diag_show(const struct sg_diag *diag, const struct sg_conf_text *text,
                   void (*line)(void *arg, int level, const char *text), void *arg);
 

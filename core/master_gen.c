@@ -157,6 +157,20 @@ sg_master_spawn(struct sg_master *master, enum sg_purpose purpose)
     return 0;
 }
 
+/* The runtime directory and, for a prefix that nobody has used yet, the folders above it. */
+static int
+gen_make_runtime_dir(const char *dir)
+{
+    char path[4096];
+
+    for (const char *slash = strchr(dir + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        (void)snprintf(path, sizeof path, "%.*s", (int)(slash - dir), dir);
+        if (mkdir(path, 0755) == -1 && errno != EEXIST)
+            return -1;
+    }
+    return mkdir(dir, geteuid() == 0 ? 0755 : 0700) == -1 && errno != EEXIST ? -1 : 0;
+}
+
 /* The pid file, locked for as long as we live. -1: another one runs, or it cannot be written. */
 static int
 gen_lock(struct sg_master *master, char *why, size_t size)
@@ -165,7 +179,7 @@ gen_lock(struct sg_master *master, char *why, size_t size)
     char text[32];
     int n, fd;
 
-    if (mkdir(master->runtime_dir, geteuid() == 0 ? 0755 : 0700) == -1 && errno != EEXIST) {
+    if (gen_make_runtime_dir(master->runtime_dir) == -1) {
         (void)snprintf(why, size, "%.1000s: %s", master->runtime_dir, strerror(errno));
         return -1;
     }

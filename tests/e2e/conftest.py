@@ -58,7 +58,7 @@ def pytest_runtest_makereport(item):
         for gateway in getattr(item, 'gateways', []):
             gateway.failed = True
             if report.when == 'call':
-                report.sections.append((f'log of the gateway in {gateway.dir}', gateway.log()[-20000:]))
+                report.sections.append((f'log of the gateway in {gateway.dir}', gateway.log()[-5000:]))
 
 
 def has_ipv6():

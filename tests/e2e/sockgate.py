@@ -101,10 +101,9 @@ def names_used(value):
     return set().union(*map(names_used, items)) if items else set()
 
 
-def test_module(name, **keys):
-    """An entry of `modules` for tests/modules/NAME.c or, with folder='abi', another folder of the tests."""
-    folder = keys.pop('folder', 'modules')
-    return dict(name=keys.pop('name', name), file=f'@TESTS@/{folder}/.libs/{name}.so', **keys)
+def test_module(file, name=None, folder='modules', **keys):
+    """An entry of `modules` for tests/FOLDER/FILE.c."""
+    return dict(name=name or file, file=f'@TESTS@/{folder}/.libs/{file}.so', **keys)
 
 
 test_module.__test__ = False
@@ -281,7 +280,7 @@ class Gateway:
 
     def fail(self, text):
         self.failed = True
-        return Failed(f'{text}\n---- {self.dir}\n{self.log()[-20000:]}\n---- end of the log')
+        return Failed(f'{text}\n---- {self.dir}\n{self.log()[-5000:]}\n---- end of the log')
 
     def wait(self, question, what, timeout=None):
         """Asks until the answer is true, and returns it; fails with the log, and at once when the daemon has ended."""

@@ -78,8 +78,10 @@ class Client:
         self.sock.sendall(b''.join(parts))
 
     def drip(self, octets):
-        """One octet at a time: the gateway has read each before the next leaves."""
+        """One octet at a time: the gateway has read each before the next leaves, and none follows its end."""
         for octet in octets:
+            if self.peek() == b'':
+                return
             self.sock.sendall(bytes([octet]))
             network.wait_taken(self.sock)
 
@@ -130,16 +132,15 @@ class Client:
             parts.append(part)
         return b''.join(parts)
 
-    def nothing_waits(self):
-        """Nothing has arrived so far, and no end."""
+    def peek(self):
+        """The first octet that waits, b'' at the end; None if there is nothing so far."""
         self.sock.setblocking(False)
         try:
-            got = self.sock.recv(1, socket.MSG_PEEK)
+            return self.sock.recv(1, socket.MSG_PEEK)
         except BlockingIOError:
-            return True
+            return None
         finally:
             self.sock.settimeout(PATIENCE)
-        return got is None
 
     # ---- SOCKS5
 

@@ -195,8 +195,6 @@ BAD_REQUESTS = [
 @pytest.mark.parametrize('deliver', [in_segments, in_octets])
 def test_bad_request(shared, deliver, what, octets, rep, reason):
     """One full-length reply with the right REP, RSV 00, then the end (S5-Q01 to S5-Q07, S5-R06, S5-R08)."""
-    if deliver is in_octets and len(octets) > 40:
-        pytest.skip('long')
     with shared.connect() as client:
         assert client.greet() == 0
         deliver(client, octets)
