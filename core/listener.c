@@ -44,6 +44,8 @@ listeners_pause(const char *why)
     sg_logf_limited(SG_LOG_WARN, "not accepting for the moment: %s", why);
     listeners.paused = true;
     listeners_watch(false);
+    /* Set each time: a timer that has fired keeps no delay. */
+    ev_timer_set(&listeners.retry, LISTENER_PAUSE, 0.);
     ev_timer_start(sg_worker_loop(), &listeners.retry);
 }
 
@@ -120,7 +122,7 @@ sg_listeners_open(const struct sg_worker_boot *boot)
         listeners.v[i].conf = &boot->listeners[i];
         ev_io_init(&listeners.v[i].io, listener_ready, boot->listeners[i].fd, EV_READ);
     }
-    ev_timer_init(&listeners.retry, listeners_retry, LISTENER_PAUSE, 0.);
+    ev_init(&listeners.retry, listeners_retry);
     return 0;
 }
 
