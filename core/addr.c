@@ -133,7 +133,7 @@ sg_addr_parse(const char *text, struct sg_addr *addr_out)
 int
 sg_addr_parse_loose(const char *text, size_t len, struct sg_addr *addr_out)
 {
-    char copy[64];
+    char copy[256]; /* a name is no longer; inet_aton() takes any number of leading zeros */
     struct in_addr in;
 
     *addr_out = (struct sg_addr){ .family = SG_FAMILY_NONE };
@@ -164,8 +164,24 @@ range_canonical(struct sg_range *range)
     range->bits = range->bits - prefix > 32 ? 32 : (uint8_t)(range->bits - prefix);
 }
 
-int
-sg_range_parse(const char *text, struct sg_range *range_out)
+/* Clears what is behind the prefix; was there anything? */
+static bool
+range_clear_rest(struct sg_range *range)
+{
+    bool any = false;
+
+    for (unsigned bit = range->bits; bit < addr_bits(&range->base); bit++) {
+        const uint8_t mask = (uint8_t)(0x80u >> (bit % 8));
+
+        any = any || (range->base.ip[bit / 8] & mask) != 0;
+        range->base.ip[bit / 8] &= (uint8_t)~mask;
+    }
+    return any;
+}
+
+/* "192.0.2.0/24" or a bare address, as it is written. */
+static int
+range_read(const char *text, struct sg_range *range)
 {
     const char *slash = strchr(text, '/');
     const size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
@@ -176,20 +192,31 @@ sg_range_parse(const char *text, struct sg_range *range_out)
         return -1;
     memcpy(ip, text, len);
     ip[len] = '\0';
-    if (sg_addr_parse(ip, &range_out->base) == -1)
+    if (sg_addr_parse(ip, &range->base) == -1)
         return -1;
-    bits = addr_bits(&range_out->base);
+    bits = addr_bits(&range->base);
     if (slash != NULL) {
         if (slash[1] < '0' || slash[1] > '9')
             return -1;
         bits = strtoul(slash + 1, &end, 10);
-        if (*end != '\0' || bits > addr_bits(&range_out->base))
+        if (*end != '\0' || bits > addr_bits(&range->base))
             return -1;
     }
-    range_out->bits = (uint8_t)bits;
-    for (unsigned bit = range_out->bits; bit < addr_bits(&range_out->base); bit++)
-        if ((range_out->base.ip[bit / 8] & (0x80u >> (bit % 8))) != 0)
-            return -1;
+    range->bits = (uint8_t)bits;
+    return 0;
+}
+
+int
+sg_range_parse(const char *text, struct sg_range *range_out)
+{
+    struct sg_range range;
+
+    *range_out = (struct sg_range){ .bits = 0 };
+    if (range_read(text, &range) == -1)
+        return -1;
+    *range_out = range;
+    if (range_clear_rest(range_out))
+        return -1;
     range_canonical(range_out);
     return 0;
 }

@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "conf_check.h"
-#include "conf_scan.h"
 #include "log.h"
 #include "module.h"
 #include "schema.h"
@@ -175,30 +174,15 @@ conf_defaults(struct sg_conf *conf)
     }
 }
 
+/* What the scan leaves to libconfig: settings that are there twice. */
 static void
-conf_syntax_error(const struct sg_conf *conf, struct sg_diag *diag)
+conf_parse_error(const struct sg_conf *conf, struct sg_diag *diag)
 {
     const int line = config_error_line(&conf->tree);
-    struct sg_where where = sg_conf_text_where(conf->text, line > 0 ? (unsigned)line : 1);
+    const struct sg_where where = sg_conf_text_where(conf->text, line > 0 ? (unsigned)line : 1);
     const char *what = config_error_text(&conf->tree);
-    char mark[64] = "";
-    const char *hint = NULL;
-    size_t len = 0;
-    const char *text = sg_conf_text_line(conf->text, &where, &len);
 
-    if (text != NULL)
-        hint = sg_conf_scan_hint(text, len, mark, sizeof mark);
-    /* The mistake is often at the end of the line before: libconfig notices it with the next word. */
-    if (hint == NULL && where.line > 1) {
-        const struct sg_where before = { where.file, where.line - 1 };
-
-        text = sg_conf_text_line(conf->text, &before, &len);
-        hint = text != NULL ? sg_conf_scan_hint(text, len, mark, sizeof mark) : NULL;
-        if (hint != NULL)
-            where = before;
-    }
-    sg_diag_error(diag, &where, hint != NULL ? mark : NULL, "%s%s%s", what != NULL ? what : "syntax error",
-                  hint != NULL ? ": " : "", hint != NULL ? hint : "");
+    sg_diag_error(diag, &where, NULL, "%s", what != NULL ? what : "syntax error");
 }
 
 struct sg_conf *
@@ -212,8 +196,10 @@ sg_conf_read(struct sg_conf_text *text, struct sg_diag *diag)
     conf->arena = arena;
     conf->text = text;
     config_init(&conf->tree);
+    if (!sg_conf_text_good(text))
+        return conf;
     if (config_read_string(&conf->tree, sg_conf_text_expanded(text)) != CONFIG_TRUE) {
-        conf_syntax_error(conf, diag);
+        conf_parse_error(conf, diag);
         return conf;
     }
     sg_schema_read(&walk, config_root_setting(&conf->tree), &(struct sg_where){ top.file, 0 }, top_items, conf);

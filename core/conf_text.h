@@ -4,9 +4,8 @@
  *
  * We expand `@include "FILE"` ourselves (relative to the including file, shell patterns allowed, depth and size bounded)
  * and hand libconfig one string, so that versions 1.5 to 1.8 behave alike, every setting maps back to FILE:LINE, and
- * the very bytes that were loaded can be given to a restarted generation (`sg_conf_text_save`).
- * A pre-scan reports what libconfig would pass over in silence: an unterminated comment or string, a decimal number
- * over 2147483647 without L.
+ * the very bytes that were loaded can be given to a restarted generation (`sg_conf_text_save`). While it is read, every
+ * line is scanned (conf_scan.h).
  */
 #ifndef SG_CONF_TEXT_H
 #define SG_CONF_TEXT_H
@@ -18,17 +17,26 @@
 
 struct sg_conf_text;
 
-/* Reads `path` and its includes. NULL if anything cannot be read. What the scan finds is in `diag` too: look there. */
+/*
+ * Reads `path` and its includes. What is wrong is in `diag`: look at sg_diag_errors(). The text is there all the same, as
+ * far as it was read, to show the lines in question.
+ */
 struct sg_conf_text *sg_conf_text_read(const char *path, struct sg_diag *diag);
 /* From memory, under the name `name`, without includes (embedded default, tests, fuzzing). */
 struct sg_conf_text *sg_conf_text_from(const char *name, const char *bytes, size_t len, struct sg_diag *diag);
-/* All files in one descriptor (a memfd), and back again. */
+/* All text with its line map into one descriptor (a memfd), and back again. -1 and errno. */
 int sg_conf_text_save(const struct sg_conf_text *text, int fd);
 struct sg_conf_text *sg_conf_text_load(int fd, struct sg_diag *diag);
-void sg_conf_text_free(struct sg_conf_text *text);
+void sg_conf_text_free(struct sg_conf_text *text); /* NULL is ignored */
 
-const char *sg_conf_text_expanded(const struct sg_conf_text *text);        /* NUL-terminated, for libconfig */
+bool sg_conf_text_good(const struct sg_conf_text *text);            /* nothing was wrong: libconfig may have it */
+const char *sg_conf_text_expanded(const struct sg_conf_text *text); /* NUL-terminated, for libconfig */
+/* Where a line of the expanded text comes from; a number out of range gives the first or last line. */
 struct sg_where sg_conf_text_where(const struct sg_conf_text *text, unsigned expanded_line);
+/* Does that line of the expanded text hold this? */
+bool sg_conf_text_holds(const struct sg_conf_text *text, unsigned expanded_line, const char *what);
+/* The other way: the line's number in the expanded text, 0 if it is not there. */
+unsigned sg_conf_text_order(const struct sg_conf_text *text, const struct sg_where *where);
 const char *sg_conf_text_line(const struct sg_conf_text *text, const struct sg_where *where, size_t *len_out); /* or NULL */
 
 #endif

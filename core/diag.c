@@ -39,7 +39,7 @@ struct sg_diag {
     struct sg_arena *arena;
     struct diag_entry **entries;
     struct diag_hidden *hidden;
-    unsigned n, size, errors, left_out;
+    unsigned n, errors, left_out;
 };
 
 struct sg_diag *

@@ -67,8 +67,9 @@ hooks_command(const struct hooks_build *b, struct sg_hooks *hooks, const struct 
     if (name == NULL || (inst = hooks_instance(b, &command->where, name, "command")) == NULL)
         return;
     if (inst->mod->command->cmd != cmd)
-        sg_diag_error(b->diag, &command->where, name, "%s: the module %s serves CMD %02x, not %02x", key,
-                      inst->mod->name, inst->mod->command->cmd, cmd);
+        sg_diag_error(b->diag, &command->where, name,
+                      "\"%s\" cannot serve \"%s\": the module %s is for CMD %02x, not %02x", name, key, inst->mod->name,
+                      inst->mod->command->cmd, cmd);
     else
         hooks->command[cmd] = inst;
 }

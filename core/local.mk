@@ -24,6 +24,8 @@ core_libcore_a_SOURCES = \
 	core/buf.c \
 	core/conf.c \
 	core/conf_check.c \
+	core/conf_files.c \
+	core/conf_saved.c \
 	core/conf_scan.c \
 	core/conf_text.c \
 	core/ctl.c \
@@ -51,6 +53,7 @@ core_libcore_a_SOURCES = \
 	core/record.c \
 	core/relay.c \
 	core/schema.c \
+	core/schema_check.c \
 	core/schema_print.c \
 	core/schema_value.c \
 	core/session.c \

@@ -29,13 +29,27 @@ void sg_schema_read(const struct sg_schema_walk *walk, const config_setting_t *g
                     const struct sg_conf_item *items, void *base);
 /* FILE:LINE of a setting. */
 struct sg_where sg_schema_where(const struct sg_schema_walk *walk, const config_setting_t *setting);
-/* Writes the effective values in libconfig syntax, secrets as "***"; SG_CONF_RAW items are passed to `raw`. */
+/*
+ * Writes the effective values in libconfig syntax, secrets as "***"; read again, it gives the same struct, but that a group
+ * which was not given and has defaults inside reads as given. An SG_CONF_RAW item is left to `raw`, with the struct that
+ * it is in and the indent of its siblings; `raw` NULL: left out.
+ */
 void sg_schema_print(FILE *out, const struct sg_conf_item *items, const void *base, int indent,
                      void (*raw)(FILE *out, const void *group_struct, int indent, void *arg), void *arg);
-/* Checks a module's table itself: types known, offsets within size, defaults that parse. NULL, or what is wrong. */
+/*
+ * Checks a module's table itself: names and types good, fields inside the struct and apart from each other, defaults that
+ * parse, children and words that are there. NULL, or what is wrong, in the arena.
+ */
 const char *sg_schema_check(const struct sg_conf_item *items, size_t conf_size, struct sg_arena *arena);
 
-/* The nearest of a table's names if it is near enough to be a misspelling, else NULL. */
+/* The nearest of some candidates, as long as one is near enough for the word to be a misspelling of it. */
+struct sg_suggestion {
+    const char *word;
+    const char *best; /* NULL: none is near */
+    unsigned distance;
+};
+void sg_suggest(struct sg_suggestion *suggestion, const char *candidate);
+/* The nearest of a table's names, or NULL. */
 const char *sg_suggest_item(const char *word, const struct sg_conf_item *items);
 const char *sg_suggest_word(const char *word, const struct sg_conf_word *words);
 

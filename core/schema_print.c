@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * schema_print.c - the other direction: a filled struct as libconfig text, and the check of a table itself.
+ * schema_print.c - the other direction: a filled struct as libconfig text.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -116,7 +116,7 @@ sg_value_empty(const struct sg_conf_item *item, const void *field)
     }
 }
 
-/* A group that was not given and has no defaults: printed, it would read as given. */
+/* Neither values nor defaults: if such a group was not given, printing it would read as given. */
 static bool
 print_nothing_in(const struct sg_conf_item *items, const void *base)
 {
@@ -168,33 +168,4 @@ sg_schema_print(FILE *out, const struct sg_conf_item *items, const void *base, i
             (void)fputs(";\n", out);
         }
     }
-}
-
-const char *
-sg_schema_check(const struct sg_conf_item *items, size_t conf_size, struct sg_arena *arena)
-{
-    for (const struct sg_conf_item *item = items; item != NULL && item->name != NULL; item++) {
-        const bool group = item->type == SG_CONF_GROUP || item->type == SG_CONF_GROUPS;
-        const size_t size = item->type == SG_CONF_GROUP ? item->child_size : sg_value_field_size(item->type);
-        const char *below;
-        char why[256];
-        char *field;
-
-        if (size == 0)
-            return "a key has an unknown type";
-        if (item->offset > conf_size || size > conf_size - item->offset)
-            return "a key lies outside of its struct";
-        if (group && (item->child == NULL || item->child_size < sizeof(struct sg_where)))
-            return "a group has no table for its child, or a child too small to begin with a struct sg_where";
-        if ((item->type == SG_CONF_ENUM || item->type == SG_CONF_FLAGS) && item->words == NULL)
-            return "a key of words has no words";
-        if (group && (below = sg_schema_check(item->child, item->child_size, arena)) != NULL)
-            return below;
-        if (item->def == NULL || group)
-            continue;
-        field = sg_arena_alloc(arena, size);
-        if (sg_value_default(item, arena, field, why, sizeof why) == -1)
-            return "a default is not a value of its type";
-    }
-    return NULL;
 }

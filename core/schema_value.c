@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,7 +21,7 @@ static const struct {
     const char *example;
 } value_types[] = {
     [SG_CONF_BOOL] = { sizeof(bool), sizeof(bool), false, "true or false" },
-    [SG_CONF_INT] = { sizeof(int64_t), sizeof(int64_t), false, "a number, as in 5" },
+    [SG_CONF_INT] = { sizeof(int64_t), sizeof(int64_t), false, "a number" },
     [SG_CONF_SIZE] = { sizeof(int64_t), sizeof(int64_t), false, "a size, as in \"64K\"" },
     [SG_CONF_DURATION] = { sizeof(int64_t), sizeof(int64_t), false, "a duration with a unit, as in \"30s\"" },
     [SG_CONF_STRING] = { sizeof(char *), sizeof(char *), false, "a string, as in \"text\"" },
@@ -30,8 +31,8 @@ static const struct {
                          "address ranges, as in [ \"192.0.2.0/24\", \"2001:db8::/32\" ]" },
     [SG_CONF_PORTS] = { sizeof(struct sg_port_span), sizeof(struct sg_ports), true,
                         "ports, as in [ \"80\", \"1024-65535\" ]" },
-    [SG_CONF_ENUM] = { sizeof(int64_t), sizeof(int64_t), false, "a word in quotes" },
-    [SG_CONF_FLAGS] = { sizeof(int64_t), sizeof(int64_t), true, "words in quotes, as in [ \"a\", \"b\" ]" },
+    [SG_CONF_ENUM] = { sizeof(int64_t), sizeof(int64_t), false, "one word" },
+    [SG_CONF_FLAGS] = { sizeof(int64_t), sizeof(int64_t), true, "a list of words" },
     [SG_CONF_SECRET] = { sizeof(char *), sizeof(char *), false, "a string, as in \"text\"" },
     [SG_CONF_GROUP] = { 0, 0, false, "a group { ... }" },
     [SG_CONF_GROUPS] = { 0, sizeof(struct sg_groups), false, "a list of groups ( { ... } )" },
@@ -41,6 +42,17 @@ static bool
 value_known(enum sg_conf_type type)
 {
     return type > 0 && (size_t)type < sizeof value_types / sizeof value_types[0];
+}
+
+static const char *
+value_number_text(const struct sg_conf_item *item, int64_t value, char *text, size_t size)
+{
+    if (item->type == SG_CONF_DURATION)
+        return sg_format_duration(value, text, size);
+    if (item->type == SG_CONF_SIZE)
+        return sg_format_size(value, text, size);
+    (void)snprintf(text, size, "%" PRId64, value);
+    return text;
 }
 
 size_t
@@ -55,10 +67,53 @@ sg_value_field_size(enum sg_conf_type type)
     return type == SG_CONF_RAW ? sizeof(void *) : value_known(type) ? value_types[type].field : 0;
 }
 
-const char *
-sg_value_example(enum sg_conf_type type)
+/* Appends to a text; what does not fit is cut. */
+static void SG_PRINTF(3, 4)
+value_append(char *text, size_t size, const char *format, ...)
 {
-    return value_known(type) ? value_types[type].example : "a group { ... }";
+    const size_t len = strlen(text);
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text + len, size - len, format, args);
+    va_end(args);
+}
+
+static void
+value_append_words(char *text, size_t size, const struct sg_conf_word *words)
+{
+    for (const struct sg_conf_word *w = words; w->word != NULL; w++)
+        value_append(text, size, "%s\"%s\"", w == words ? "" : ", ", w->word);
+}
+
+/* The bounds of a number in the unit of its type. */
+static void
+value_append_bounds(char *text, size_t size, const struct sg_conf_item *item)
+{
+    char low[32], high[32];
+
+    if (item->max != 0)
+        value_append(text, size, "from %s to %s", value_number_text(item, item->min, low, sizeof low),
+                     value_number_text(item, item->max, high, sizeof high));
+    else
+        value_append(text, size, "at least %s", value_number_text(item, item->min, low, sizeof low));
+}
+
+const char *
+sg_value_wanted(const struct sg_conf_item *item, char *text, size_t size)
+{
+    (void)snprintf(text, size, "%s", value_known(item->type) ? value_types[item->type].example : "a group { ... }");
+    if (item->type == SG_CONF_INT) {
+        value_append(text, size, " ");
+        value_append_bounds(text, size, item);
+    }
+    if (item->words != NULL && (item->type == SG_CONF_ENUM || item->type == SG_CONF_FLAGS))
+        value_append(text, size, ": ");
+    else if (item->words != NULL)
+        value_append(text, size, ", or ");
+    if (item->words != NULL)
+        value_append_words(text, size, item->words);
+    return text;
 }
 
 bool
@@ -67,54 +122,44 @@ sg_value_is_list(enum sg_conf_type type)
     return value_known(type) && value_types[type].list;
 }
 
-/* Bounds, told in the unit of the type. */
+static int
+value_bool(const char *text, bool *value, char *why, size_t size)
+{
+    *value = strcmp(text, "true") == 0;
+    if (*value || strcmp(text, "false") == 0)
+        return 0;
+    (void)snprintf(why, size, "\"%.40s\" is neither true nor false", text);
+    return -1;
+}
+
 static int
 value_bounds(const struct sg_conf_item *item, int64_t value, const char *text, char *why, size_t size)
 {
-    char low[32], high[32];
-    const char *(*format)(int64_t, char *, size_t) =
-        item->type == SG_CONF_DURATION ? sg_format_duration : item->type == SG_CONF_SIZE ? sg_format_size : NULL;
-
     if (value >= item->min && (item->max == 0 || value <= item->max))
         return 0;
-    if (format != NULL) {
-        (void)format(item->min, low, sizeof low);
-        (void)format(item->max, high, sizeof high);
-    } else {
-        (void)snprintf(low, sizeof low, "%" PRId64, item->min);
-        (void)snprintf(high, sizeof high, "%" PRId64, item->max);
-    }
-    if (item->max == 0)
-        (void)snprintf(why, size, "%s is out of range: at least %s", text, low);
-    else
-        (void)snprintf(why, size, "%s is out of range: from %s to %s", text, low, high);
+    (void)snprintf(why, size, "%s is out of range: ", text);
+    value_append_bounds(why, size, item);
     return -1;
 }
 
 static int
 value_word(const struct sg_conf_item *item, const char *text, int64_t *value, char *why, size_t size)
 {
-    const char *near;
-    size_t len;
+    const char *near = sg_suggest_word(text, item->words);
 
     for (const struct sg_conf_word *w = item->words; w->word != NULL; w++)
         if (strcmp(w->word, text) == 0) {
             *value = w->number;
             return 0;
         }
-    near = sg_suggest_word(text, item->words);
     (void)snprintf(why, size, "\"%.40s\" is not one of ", text);
-    for (const struct sg_conf_word *w = item->words; w->word != NULL; w++) {
-        len = strlen(why);
-        (void)snprintf(why + len, size - len, "%s\"%s\"", w == item->words ? "" : ", ", w->word);
-    }
-    if (near != NULL) {
-        len = strlen(why);
-        (void)snprintf(why + len, size - len, ", did you mean \"%s\"?", near);
-    }
+    value_append_words(why, size, item->words);
+    if (near != NULL)
+        value_append(why, size, ", did you mean \"%s\"?", near);
     return -1;
 }
 
+/* A number as it stands in the file without quotes; a word only where the table has words. */
 static int
 value_int(const struct sg_conf_item *item, const char *text, int64_t *value, char *why, size_t size)
 {
@@ -134,12 +179,12 @@ value_int(const struct sg_conf_item *item, const char *text, int64_t *value, cha
 static int
 value_number(const struct sg_conf_item *item, const char *text, int64_t *value, char *why, size_t size)
 {
-    const bool size_type = item->type == SG_CONF_SIZE;
+    const bool octets = item->type == SG_CONF_SIZE;
 
-    if ((size_type ? sg_parse_size(text, value) : sg_parse_duration(text, value)) == -1) {
+    if ((octets ? sg_parse_size(text, value) : sg_parse_duration(text, value)) == -1) {
         (void)snprintf(why, size, "\"%.40s\" is not %s", text,
-                       size_type ? "a size: write a number with K, M or G, as in \"64K\""
-                                 : "a duration: write a number with ms, s, m, h or d, as in \"30s\"");
+                       octets ? "a size: write a number with K, M or G, as in \"64K\""
+                              : "a duration: write a number with ms, s, m, h or d, as in \"30s\"");
         return -1;
     }
     return value_bounds(item, *value, text, why, size);
@@ -159,6 +204,8 @@ value_address(const char *text, struct sg_addr *addr, char *why, size_t size)
 static int
 value_range(const char *text, const struct sg_where *where, struct sg_range_item *range, char *why, size_t size)
 {
+    char meant[SG_ADDR_TEXT];
+
     range->where = *where;
     if (sg_range_parse(text, &range->range) == 0)
         return 0;
@@ -166,6 +213,8 @@ value_range(const char *text, const struct sg_where *where, struct sg_range_item
                    "\"%.60s\" is not an address range: write \"192.0.2.0/24\", \"2001:db8::/32\" or one address, "
                    "with no bits set behind the prefix",
                    text);
+    if (range->range.base.family != SG_FAMILY_NONE)
+        value_append(why, size, ", did you mean \"%s\"?", sg_range_format(&range->range, meant, sizeof meant));
     return -1;
 }
 
@@ -177,7 +226,7 @@ sg_value_parse(const struct sg_conf_item *item, const char *text, const struct s
     struct sg_string *string = value;
 
     switch (item->type) {
-    case SG_CONF_BOOL: *(bool *)value = strcmp(text, "true") == 0; return 0;
+    case SG_CONF_BOOL: return value_bool(text, value, why, size);
     case SG_CONF_INT: return value_int(item, text, value, why, size);
     case SG_CONF_SIZE:
     case SG_CONF_DURATION: return value_number(item, text, value, why, size);

@@ -13,7 +13,8 @@
 
 size_t sg_value_size(enum sg_conf_type type);            /* of one value; for lists, of one element; 0: no such type */
 size_t sg_value_field_size(enum sg_conf_type type);      /* of the field in the struct; 0 for GROUP */
-const char *sg_value_example(enum sg_conf_type type);    /* "a string, as in \"text\"" */
+/* What the item takes, for messages: `a string, as in "text"`. Returns `text`. */
+const char *sg_value_wanted(const struct sg_conf_item *item, char *text, size_t size);
 /* 0, or -1 with what is wrong and what would be right in `why`. Range checks included. */
 int sg_value_parse(const struct sg_conf_item *item, const char *text, const struct sg_where *where,
                    struct sg_arena *arena, void *value, char *why, size_t size);

@@ -50,7 +50,7 @@ sg_addr_special(const struct sg_addr *addr)
         if (sg_range_contains(&special_ranges[i].range, addr))
             special |= special_ranges[i].special;
     /* Loopback is this machine by definition; "self" means its other addresses. */
-    if (special == 0 && sg_ownaddr_has(addr))
-        special = SG_SPECIAL_SELF;
+    if ((special & SG_SPECIAL_LOOPBACK) == 0 && sg_ownaddr_has(addr))
+        special |= SG_SPECIAL_SELF;
     return special;
 }

@@ -154,6 +154,10 @@ auth_exchange(struct sg_session *s)
         sg_session_finish(s, SG_REASON_PROTOCOL_ERROR, 0);
         return false;
     }
+    if (verdict == SG_UNDECIDED && s->unconsumed > 0 && s->unconsumed < waits) {
+        s->unconsumed = 0; /* one message was taken; what is behind it may be another */
+        return true;
+    }
     return auth_outcome(s, SG_PHASE_AUTH_EXCHANGE, verdict);
 }
 

@@ -15,14 +15,17 @@ suggest_min(unsigned a, unsigned b)
     return a < b ? a : b;
 }
 
-static unsigned
-suggest_distance(const char *a, const char *b)
+static bool
+suggest_same(char a, char b)
 {
-    const size_t n = strlen(a), m = strlen(b);
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+static unsigned
+suggest_distance(const char *a, size_t n, const char *b, size_t m)
+{
     unsigned d[3][SUGGEST_MAX + 1]; /* the last three rows of the usual table */
 
-    if (n > SUGGEST_MAX || m > SUGGEST_MAX)
-        return SUGGEST_MAX;
     for (size_t j = 0; j <= m; j++)
         d[0][j] = (unsigned)j;
     for (size_t i = 1; i <= n; i++) {
@@ -30,47 +33,49 @@ suggest_distance(const char *a, const char *b)
 
         row[0] = (unsigned)i;
         for (size_t j = 1; j <= m; j++) {
-            const unsigned other = tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]);
+            const unsigned other = suggest_same(a[i - 1], b[j - 1]) ? 0 : 1;
 
             row[j] = suggest_min(above[j - 1] + other, suggest_min(above[j], row[j - 1]) + 1);
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+            if (i > 1 && j > 1 && suggest_same(a[i - 1], b[j - 2]) && suggest_same(a[i - 2], b[j - 1]))
                 row[j] = suggest_min(row[j], two_above[j - 2] + 1);
         }
     }
     return d[n % 3][m];
 }
 
-/* Keeps the better of two candidates; a third of the letters may be wrong. */
-static void
-suggest_try(const char *word, const char *candidate, const char **best, unsigned *distance)
+/* A third of the letters may be wrong, rounded up, but not all that there are. */
+void
+sg_suggest(struct sg_suggestion *suggestion, const char *candidate)
 {
-    const size_t longer = strlen(word) > strlen(candidate) ? strlen(word) : strlen(candidate);
-    const unsigned d = suggest_distance(word, candidate);
+    const size_t n = strlen(suggestion->word), m = strlen(candidate);
+    const size_t longer = n > m ? n : m;
+    unsigned d;
 
-    if (d <= (longer + 2) / 3 && d < *distance) {
-        *best = candidate;
-        *distance = d;
+    if (n == 0 || m == 0 || longer > SUGGEST_MAX)
+        return;
+    d = suggest_distance(suggestion->word, n, candidate, m);
+    if (d <= (longer + 2) / 3 && d < longer && (suggestion->best == NULL || d < suggestion->distance)) {
+        suggestion->best = candidate;
+        suggestion->distance = d;
     }
 }
 
 const char *
 sg_suggest_item(const char *word, const struct sg_conf_item *items)
 {
-    const char *best = NULL;
-    unsigned distance = SUGGEST_MAX;
+    struct sg_suggestion suggestion = { .word = word };
 
     for (; items != NULL && items->name != NULL; items++)
-        suggest_try(word, items->name, &best, &distance);
-    return best;
+        sg_suggest(&suggestion, items->name);
+    return suggestion.best;
 }
 
 const char *
 sg_suggest_word(const char *word, const struct sg_conf_word *words)
 {
-    const char *best = NULL;
-    unsigned distance = SUGGEST_MAX;
+    struct sg_suggestion suggestion = { .word = word };
 
     for (; words != NULL && words->word != NULL; words++)
-        suggest_try(word, words->word, &best, &distance);
-    return best;
+        sg_suggest(&suggestion, words->word);
+    return suggestion.best;
 }

@@ -13,10 +13,13 @@ tests_unit_unit_DEPENDENCIES = core/libcore.a
 tests_unit_unit_SOURCES = \
 	tests/unit/loaded.c \
 	tests/unit/test_access_rules.c \
+	tests/unit/test_addr.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_loader.c \
 	tests/unit/test_run.c \
-	tests/unit/test_verdicts.c
+	tests/unit/test_socks5.c \
+	tests/unit/test_verdicts.c \
+	tests/unit/vectors.c
 
 # ---- modules for tests: NAME.la is made from NAME.c; libtool makes shared objects only of what has an -rpath
 

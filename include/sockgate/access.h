@@ -24,7 +24,7 @@
 
 /*
  * Why: filled by the module with every verdict, zeroed by the core before every call. Strings are the module's and live
- * as long as the process.
+ * as long as the process. After SG_AGAIN it stays good until the handle ends.
  */
 struct sg_decision {
     size_t size;        /* sizeof(struct sg_decision) in the core */

@@ -54,8 +54,9 @@ struct sg_auth_ops {
     enum sg_verdict (*check)(struct sg_instance *inst, const struct sg_creds *creds, struct sg_answer *answer);
 
     /* Called once when the METHOD is chosen (with what the client sent early, maybe nothing), then whenever octets
-     * arrive. Consumes whole messages from @in, appends replies to @out. UNDECIDED: not finished. OK: finished, and
-     * @answer says who. DENY, ERROR: @out is sent, then the session is closed. AGAIN: with a handle. Never blocks. */
+     * arrive, and at once again when it has consumed a message and more octets wait. Consumes whole messages from @in,
+     * appends replies to @out. UNDECIDED: not finished. OK: finished, and @answer says who. DENY, ERROR: @out is sent,
+     * then the session is closed. AGAIN: with a handle; @answer stays good until it ends. Never blocks. */
     enum sg_verdict (*exchange)(struct sg_instance *inst, struct sg_session *s, struct sg_buf *in, struct sg_buf *out,
                                 struct sg_answer *answer);
     size_t max_message; /* exchange: the longest message of the client, which bounds @in; 1-131072 */

@@ -7,12 +7,14 @@ import ipaddress
 import itertools
 import os
 import pathlib
+import socket
 import struct
 import subprocess
 import time
 from typing import NamedTuple
 
-ESTABLISHED, SYN_SENT, LISTEN = 1, 2, 10
+SYN_SENT, TIME_WAIT, LISTEN = 2, 6, 10
+NETLINK_SOCK_DIAG, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST = 4, 20, 1
 PATIENCE = 30
 CLONE_NEWNET = 0x40000000
 
@@ -33,23 +35,33 @@ def _kernel_form(where):
     return ''.join(f'{word:08X}' for word in struct.unpack(f'={len(packed) // 4}I', packed)) + f':{where[1]:04X}'
 
 
-def connections(local=None, remote=None):
-    """The TCP sockets in this network with these ends, as (host, port); sockets in TIME_WAIT are none."""
-    table = 'tcp6' if ':' in (local or remote)[0] else 'tcp'
-    local, remote = (where and _kernel_form(where) for where in (local, remote))
-    found = []
-    for line in pathlib.Path(f'/proc/thread-self/net/{table}').read_text(encoding='ascii').splitlines()[1:]:
-        fields = line.split()
-        if (local or fields[1]) == fields[1] and (remote or fields[2]) == fields[2] and fields[3] != '06':
-            unsent, unread = fields[4].split(':')
-            found.append(Connection(int(fields[3], 16), int(unsent, 16), int(unread, 16), fields[9] != '0'))
-    return found
+def dialling(where):
+    """How many connections to this (host, port) have sent a SYN and got no answer."""
+    table = 'tcp6' if ':' in where[0] else 'tcp'
+    rows = [line.split() for line in pathlib.Path(f'/proc/thread-self/net/{table}').read_text('ascii').splitlines()]
+    return sum(1 for row in rows if (row[2], row[3]) == (_kernel_form(where), f'{SYN_SENT:02X}'))
 
 
 def other_end(sock):
-    """The other side's socket of a connection within this machine; None if it is gone."""
-    ends = connections(sock.getpeername()[:2], sock.getsockname()[:2])
-    return ends[0] if ends else None
+    """The other side's socket of a connection within this machine; None if it is gone, or in TIME_WAIT."""
+    try:
+        local, remote = sock.getpeername()[:2], sock.getsockname()[:2]
+    except OSError:
+        return None
+    # struct nlmsghdr, struct inet_diag_req_v2 (linux/netlink.h, linux/inet_diag.h): one socket, by its two ends.
+    ends = struct.pack('!HH16s16s', local[1], remote[1], *(ipaddress.ip_address(end[0]).packed for end in (local, remote)))
+    request = (struct.pack('=BBBBI', sock.family, socket.IPPROTO_TCP, 0, 0, 0xffffffff) + ends +
+               struct.pack('=III', 0, 0xffffffff, 0xffffffff))
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG) as diag:
+        diag.send(struct.pack('=IHHII', 16 + len(request), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST, 1, 0) + request)
+        answer = diag.recv(4096)
+    kind, = struct.unpack_from('=H', answer, 4)
+    if kind != SOCK_DIAG_BY_FAMILY:
+        return None
+    state = answer[17]
+    unread, unsent, _, inode = struct.unpack_from('=IIII', answer, 16 + 4 + len(ends) + 12 + 4)
+    # Where there is no such connection, the kernel answers with whoever listens there.
+    return None if state in (LISTEN, TIME_WAIT) else Connection(state, unsent, unread, inode != 0)
 
 
 def closed(sock):

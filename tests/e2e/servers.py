@@ -108,9 +108,15 @@ class Silent(Target):
             if not writable(sock, 0.3):
                 return
 
-    def close(self):
+    def wake(self):
+        """From now on SYNs are answered; the kernel of whoever sent one sends it again after a second."""
         for sock in self.waiting:
             sock.close()
+        while readable(self.sock, 0):
+            self.accept().close()
+
+    def close(self):
+        self.wake()
         super().close()
 
 

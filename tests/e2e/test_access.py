@@ -84,8 +84,8 @@ def test_two_access_modules(gateway, target):
     second = {'name': 'second', 'file': 'access_rules.so', 'settings': {'rules': sockgate.LOOPBACK_RULES}}
     gw = gateway(sockgate.config(rules=[{'deny': {'client': ['127.0.0.2']}, 'label': 'first'}], modules=[second],
                                  hooks={'access': ['rules', 'second']}))
-    assert ask(gw, *target.where, source='127.0.0.2') [1]['rule'] == 'first'
-    assert ask(gw, *target.where, source='127.0.0.3') [1]['rule'] == 'default'
+    assert ask(gw, *target.where, source='127.0.0.2')[1]['rule'] == 'first'
+    assert ask(gw, *target.where, source='127.0.0.3')[1]['rule'] == 'default'
 
 
 # ---- special ranges
@@ -167,8 +167,9 @@ def test_own_addresses(gateway):
 def test_ipv6_rules(gateway):
     """Ranges of IPv6, and loopback of either family by one word."""
     with servers.Refusing('::1') as refusing:
-        gw = gateway(sockgate.config(rules=[{'deny': {'dst': ['::2/127']}, 'label': 'two'},
+        gw = gateway(sockgate.config(rules=[{'deny': {'dst': ['fd00:1::/32']}, 'label': 'one'},
                                             {'allow': {'dst': ['::1/128', 'fd00::/8']}, 'special': ['loopback']}]))
+        assert ask(gw, 'fd00:1::7', 9)[1]['rule'] == 'one'
         assert ask(gw, '::1', refusing.where[1])[0] == 5
         assert ask(gw, b'::1', refusing.where[1])[0] == 5
         assert ask(gw, b'0:0:0:0:0:0:0:1', refusing.where[1])[0] == 5

@@ -68,7 +68,7 @@ BROKEN = [
     ('a dot in a name', 'workers = 2;', '@@error_log.level = "info";', ['no dots', '{'], None),
     ('an unquoted string', '"web"', '@@web', ['quote', '"text"'], 'web'),
     ('a comment without end', 'limits =', '@@/* limits =', ['comment never ends'], '/*'),
-    ('a string without end', '"web"', '@@"web', ['string never ends'], None),
+    ('a string without end', '"127.0.0.1"', '@@"127.0.0.1', ['string never ends'], '"'),
     ('a number that libconfig would cut', 'sessions = 100', '@@sessions = 5000000000', ['too large', '"5G"'], '5000000000'),
     ('a key twice', 'workers = 2;', 'workers = 2;\n@@workers = 3;', ['duplicate'], 'workers'),
     ('an include that is missing', 'core = {', '@@@include "none.conf"\ncore = {', ['none.conf', 'No such file'], None),
@@ -80,8 +80,8 @@ BROKEN = [
     ('a setting of a module without any', '"auth_none.so";', '"auth_none.so"; settings = { @@user = "x"; };',
      ['module "none"', 'unknown key "user"'], 'user'),
     ('a number for a string', 'name = "main"', '@@name = 5', ['a number is not allowed', 'a string'], None),
-    ('a string for a number', 'sessions = 100', '@@sessions = "many"', ['sessions', 'not a number'], None),
-    ('a number without a unit', '"10m"', '@@600', ['a number is not allowed', '"30s"'], None),
+    ('a string for a number', 'sessions = 100', '@@sessions = "many"', ['sessions', 'a string is not allowed', 'a number'], None),
+    ('a number without a unit', '"10m"', '@@600', ['not a duration', '"30s"'], None),
     ('a wrong unit', '"10m"', '@@"10 minutes"', ['not a duration', 'ms, s, m, h or d'], None),
     ('a fraction', 'workers = 2', '@@workers = 2.5', ['a number with a point'], None),
     ('a string for a switch', 'workers = 2;', '@@strict = "true";', ['strict'], None),
@@ -152,7 +152,7 @@ def test_broken(check, what, old, new, words, mark):
     assert mark is None or shown[at + 1][column:].startswith(mark), stderr
 
 
-def test_metod_claimed_twice_is_per_listener(check):
+def test_method_claimed_twice_is_per_listener(check):
     """S5-M09: one METHOD, two claims: an error in one hook table, and none in two."""
     text = GOOD.replace('modules = (\n', 'modules = (\n' + EXTRA_X80)
     one = text.replace('auth = [ "none" ]', 'auth = [ "x80", "x81" ]').replace('  { name = "none"; file = "auth_none.so"; },\n', '')

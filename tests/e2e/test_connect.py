@@ -4,7 +4,6 @@
 import contextlib
 import hashlib
 import shutil
-import socket
 import subprocess
 import time
 
@@ -80,25 +79,13 @@ def test_outgoing(gateway, target):
 def test_success_only_when_connected(shared):
     """S5-R01: nothing is said while the target does not answer; then it answers."""
     with servers.Silent() as silent, shared.connect() as client:
+        before = network.dialling(silent.where)
         client.send(greeting(), request(*silent.where))
         client.expect(b'\x05\x00')
-        before = len(silent.waiting)
-        sockgate.wait_until(lambda: len(dialling(silent.where)) >= 1 + not_accepted(silent), what='the SYN')
+        sockgate.wait_until(lambda: network.dialling(silent.where) > before, what='the SYN')
         assert client.peek() is None
-        for _ in range(before):
-            silent.sock.settimeout(0)
-            with contextlib.suppress(BlockingIOError):
-                silent.sock.accept()[0].close()
+        silent.wake()
         assert client.reply().rep == 0
-
-
-def dialling(where):
-    return [c for c in network.connections(remote=where) if c.state == network.SYN_SENT]
-
-
-def not_accepted(silent):
-    """How many of the sockets that fill the queue are still dialling themselves."""
-    return sum(1 for sock in silent.waiting if sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == network.SYN_SENT)
 
 
 # ---- failure

@@ -65,20 +65,30 @@ def test_waiting_for_target_is_not_the_clients_time(gateway):
         client.send(greeting(), request(*silent.where))
         client.expect(b'\x05\x00')
         assert not servers.readable(client.sock, 0.9)  # three times the deadline
-        for _ in silent.waiting[:-1]:
-            silent.accept().close()
-        assert client.reply().rep == 0  # with the SYN that the gateway's kernel sends again
+        silent.wake()
+        assert client.reply().rep == 0
 
 
 def test_setup_max(gateway):
-    """The time from accept to the first reply has a bound of its own."""
+    """The time from accept to the first reply has a bound of its own; a client that has asked is told (S5-R05, S5-R06)."""
     gw = gateway(sockgate.config(timeouts={'setup_max': '700ms', 'connect': '1m'}))
     with servers.Silent() as silent, gw.connect() as client, lasting(0.6, 6):
         client.send(greeting(), request(*silent.where))
-        client.expect(b'\x05\x00')
-        expect_closed(client)
+        client.expect(b'\x05\x00' + failure(1))
+        client.expect_end()
+        client.close()
         record = gw.wait_end(client)
         assert (record['event'], record['reason']) == ('session_failed', 'setup_timeout')
+
+
+def test_setup_max_before_the_request(gateway):
+    """A client that has not asked yet is closed without a word."""
+    gw = gateway(sockgate.config(timeouts={'setup_max': '600ms'}))
+    with gw.connect() as client, lasting(0.5, 6):
+        client.send(greeting())
+        client.expect(b'\x05\x00')
+        client.expect_end()
+        assert gw.wait_end(client)['reason'] == 'setup_timeout'
 
 
 def test_setup_max_ends_with_the_reply(gateway, target):

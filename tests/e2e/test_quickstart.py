@@ -30,13 +30,19 @@ def as_user():
     return {'user': NOBODY, 'group': NOBODY, 'extra_groups': []} if ROOT else {}
 
 
+def built_or_not_ours(folder, names):
+    """What a checkout does not have: the repository itself, and folders that something was built in."""
+    return [name for name in names if name in ('.git', '__pycache__', 'autom4te.cache') or
+            (pathlib.Path(folder) / name / 'config.status').exists()]
+
+
 @pytest.fixture(scope='module')
 def tree():
     """A copy of the sources, nothing built, that belongs to an ordinary user."""
     with tempfile.TemporaryDirectory(prefix='sockgate-tree-') as folder:
         os.chmod(folder, 0o755)
         copy = pathlib.Path(folder) / 'sockgate'
-        shutil.copytree(TOP, copy, symlinks=True, ignore=shutil.ignore_patterns('.git', 'build*', '__pycache__', '.pytest*'))
+        shutil.copytree(TOP, copy, symlinks=True, ignore=built_or_not_ours)
         if ROOT:
             subprocess.run(['chown', '-R', f'{NOBODY}:{NOBODY}', folder], check=True)
         subprocess.run(['chmod', '-R', 'go-w', folder], check=True)

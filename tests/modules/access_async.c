@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * access_async.c - gives the verdicts of its settings, later if told so, and now and then breaks the rules of handles.
- * One session may have several handles open, so each answer has memory of its own, which cancel() or the timer frees.
+ * access_async.c - gives the verdicts of its settings, later if told so, and now and then breaks the rules of handles;
+ * DECLINED is the exception, so that a phase can be left out. One session may have several handles open, so each answer
+ * has memory of its own, which cancel() or the timer frees.
  */
 #include <stdlib.h>
 
@@ -104,6 +105,8 @@ async_answer(struct sg_instance *inst, struct sg_session *s, int64_t verdict, st
 
     decision->label = conf->label;
     decision->special = (unsigned)conf->special;
+    if (verdict == SG_DECLINED)
+        return SG_DECLINED;
     if (conf->mistake == MISTAKE_NO_HANDLE)
         return SG_AGAIN;
     if (conf->delay == 0)
