@@ -71,15 +71,22 @@ master_ids(void)
 static void
 master_signal_orphans(int signo)
 {
-    char path[64];
+    char path[64], *line = NULL, *at, *end;
+    size_t size = 0;
     FILE *in;
-    long pid;
 
     (void)snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
     in = fopen(path, "re");
-    while (in != NULL && fscanf(in, "%ld", &pid) == 1)
-        if (sg_master_gen_by_pid(&master, (pid_t)pid) == NULL || signo == SIGKILL)
-            (void)kill((pid_t)pid, signo);
+    if (in != NULL && getline(&line, &size, in) > 0)
+        for (at = line;; at = end) {
+            const pid_t pid = (pid_t)strtol(at, &end, 10);
+
+            if (end == at)
+                break;
+            if (sg_master_gen_by_pid(&master, pid) == NULL || signo == SIGKILL)
+                (void)kill(pid, signo);
+        }
+    free(line);
     if (in != NULL)
         (void)fclose(in);
 }

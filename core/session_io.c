@@ -10,6 +10,7 @@
 #include "session_io.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -271,7 +272,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     if (s->state == SG_STATE_END || s->state == SG_STATE_CLOSING)
         return;
     sg_session_reason(s, reason, err);
-    (void)strncpy(s->rec.phase, sg_state_name(s->state), sizeof s->rec.phase - 1);
+    (void)snprintf(s->rec.phase, sizeof s->rec.phase, "%s", sg_state_name(s->state));
     s->waiting = false;
     sg_deadline_disarm(&s->setup);
     sg_dial_stop(s->dial);

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -34,13 +35,40 @@ sg_status_write(const char *runtime_dir, const struct sg_status *status)
     return bad ? -1 : rename(temporary, path);
 }
 
+/* The rest of `line` behind `key=`, or NULL. */
+static const char *
+status_value(const char *line, const char *key)
+{
+    const size_t len = strlen(key);
+
+    return strncmp(line, key, len) == 0 && line[len] == '=' ? line + len + 1 : NULL;
+}
+
+static void
+status_line(struct sg_status *status, const char *line, const char **text_out)
+{
+    const char *value;
+
+    if ((value = status_value(line, "load_began_ms")) != NULL)
+        status->load_began_ms = strtoll(value, NULL, 10);
+    else if ((value = status_value(line, "result")) != NULL)
+        status->ok = strncmp(value, "ok", 2) == 0;
+    else if ((value = status_value(line, "generation")) != NULL)
+        status->generation = (unsigned)strtoul(value, NULL, 10);
+    else if ((value = status_value(line, "who_pid")) != NULL)
+        status->who_pid = (pid_t)strtol(value, NULL, 10);
+    else if ((value = status_value(line, "who_uid")) != NULL)
+        status->who_uid = (uid_t)strtol(value, NULL, 10);
+    else
+        *text_out = status_value(line, "text");
+}
+
 int
 sg_status_read(const char *runtime_dir, struct sg_status *status_out)
 {
-    char path[PATH_MAX], result[16];
+    char path[PATH_MAX], bytes[sizeof status_out->text + 512];
+    const char *line = bytes, *text = NULL;
     FILE *in;
-    long pid, uid;
-    int n;
     size_t len;
 
     *status_out = (struct sg_status){ 0 };
@@ -48,17 +76,18 @@ sg_status_read(const char *runtime_dir, struct sg_status *status_out)
     in = fopen(path, "re");
     if (in == NULL)
         return -1;
-    n = fscanf(in, "load_began_ms=%" SCNd64 " result=%15s generation=%u who_pid=%ld who_uid=%ld text=",
-               &status_out->load_began_ms, result, &status_out->generation, &pid, &uid);
-    len = fread(status_out->text, 1, sizeof status_out->text - 1, in);
+    len = fread(bytes, 1, sizeof bytes - 1, in);
     (void)fclose(in);
-    if (n != 5)
-        return -1;
-    while (len > 0 && status_out->text[len - 1] == '\n')
+    while (len > 0 && bytes[len - 1] == '\n')
         len--;
-    status_out->text[len] = '\0';
-    status_out->who_pid = (pid_t)pid;
-    status_out->who_uid = (uid_t)uid;
-    status_out->ok = strcmp(result, "ok") == 0;
+    bytes[len] = '\0';
+    while (line != NULL && text == NULL) {
+        status_line(status_out, line, &text);
+        line = strchr(line, '\n');
+        line = line != NULL ? line + 1 : NULL;
+    }
+    if (text == NULL)
+        return -1;
+    (void)snprintf(status_out->text, sizeof status_out->text, "%s", text);
     return 0;
 }

@@ -64,6 +64,7 @@ supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
         keep[l + 2] = boot->listeners[l].fd;
     sg_proc_close_others(keep, boot->n_listeners + 2);
     free(keep);
+    (void)munmap(sup->ids, sizeof *sup->ids); /* no worker's business */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)snprintf(role, sizeof role, "worker %u", i);

@@ -8,6 +8,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,6 +32,7 @@ static struct {
     ev_io channel;
     ev_io ownaddr;
     ev_timer drain;
+    ev_signal term;
     int64_t turn_began_us;
     bool draining;
     uint8_t shared[SG_SHARED_SIZE];
@@ -191,6 +193,23 @@ worker_stop(void)
 }
 
 static void
+worker_term(struct ev_loop *loop, ev_signal *signal, int revents)
+{
+    (void)loop, (void)signal, (void)revents;
+    worker_stop();
+}
+
+/* No generation to give orders any more: drain, and let the master say "stop" with the only voice that is left. */
+static void
+worker_orphaned(void)
+{
+    sg_logf(SG_LOG_WARN, "the generation is gone: draining");
+    ev_signal_init(&worker.term, worker_term, SIGTERM);
+    ev_signal_start(worker.loop, &worker.term);
+    worker_drain();
+}
+
+static void
 worker_order(struct ev_loop *loop, ev_io *io, int revents)
 {
     struct sg_msg msg;
@@ -215,8 +234,7 @@ worker_order(struct ev_loop *loop, ev_io *io, int revents)
     }
     if (got == 0) {
         ev_io_stop(loop, io);
-        sg_logf(SG_LOG_WARN, "the generation is gone: draining");
-        worker_drain();
+        worker_orphaned();
     }
 }
 

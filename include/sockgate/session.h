@@ -43,14 +43,14 @@ enum sg_assurance {
 
 /* Who the client is, once AUTH is over. Before that all is empty. */
 struct sg_identity {
-    size_t size;            /* sizeof(struct sg_identity) in the core */
-    const char *name;       /* octets, not NUL-terminated; never NULL */
-    size_t name_len;        /* 0-255 */
-    uint8_t method;         /* enum sg_method */
-    uint8_t assurance;      /* enum sg_assurance */
-    uint16_t n_groups;      /* number of groups */
+    size_t size;               /* sizeof(struct sg_identity) in the core */
+    const char *name;          /* octets, not NUL-terminated; never NULL */
+    size_t name_len;           /* 0-255 */
+    uint8_t method;            /* enum sg_method */
+    uint8_t assurance;         /* enum sg_assurance */
+    uint16_t n_groups;         /* number of groups */
     const char *const *groups; /* NUL-terminated names */
-    const char *instance;   /* the auth instance that vouched for it, "" before AUTH is over */
+    const char *instance;      /* the auth instance that vouched for it, "" before AUTH is over */
 };
 
 /* What the client asks for (RFC 1928 section 4). */
@@ -62,8 +62,8 @@ struct sg_request {
     uint8_t pad;         /* 0 */
     uint16_t port;       /* DST.PORT, host order */
     struct sg_addr addr; /* DST.ADDR, canonical, with the port; family NONE if a name was sent */
-    const char *name;    /* DST.ADDR as a name: checked octets, no trailing dot, not NUL-terminated; NULL if an address */
-    size_t name_len;     /* 1-253 */
+    const char *name; /* DST.ADDR as a name: checked octets, no trailing dot, not NUL-terminated; NULL if an address */
+    size_t name_len;  /* 1-253 */
 };
 
 /*

@@ -53,7 +53,11 @@ greeting_case(const struct vector_case *c)
         struct sg_socks5_greeting g;
         const ssize_t got = sg_socks5_parse_greeting(octets, n, &g);
 
-        cr_expect_eq(got, n < known ? 0 : malformed ? -1 : (ssize_t)known, "%s:%u: %zu octets: %zd", c->file, c->line, n, got);
+        cr_expect_eq(got,
+                     n < known   ? 0
+                     : malformed ? -1
+                                 : (ssize_t)known,
+                     "%s:%u: %zu octets: %zd", c->file, c->line, n, got);
         if (got > 0)
             greeting_whole(c, &g);
         free(octets);
@@ -90,7 +94,11 @@ request_case(const struct vector_case *c)
         struct sg_socks5_request r;
         const ssize_t got = sg_socks5_parse_request(octets, n, &r);
 
-        cr_expect_eq(got, n < known ? 0 : malformed ? -1 : (ssize_t)known, "%s:%u: %zu octets: %zd", c->file, c->line, n, got);
+        cr_expect_eq(got,
+                     n < known   ? 0
+                     : malformed ? -1
+                                 : (ssize_t)known,
+                     "%s:%u: %zu octets: %zd", c->file, c->line, n, got);
         if (got == -1)
             cr_expect_eq(r.rep, number(c, "rep", 16), IN_CASE);
         if (got > 0)

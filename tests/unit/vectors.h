@@ -11,8 +11,8 @@
 struct vector_case {
     const char *file;
     unsigned line;
-    const char *codec;   /* "greeting", "request", ... */
-    const char *expect;  /* what follows the codec's name */
+    const char *codec;     /* "greeting", "request", ... */
+    const char *expect;    /* what follows the codec's name */
     const uint8_t *octets; /* from where the codec begins to the end of the message */
     size_t len;
 };
