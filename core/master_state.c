@@ -56,6 +56,13 @@ state_write_sockets(int fd, const struct sg_sockets *sockets, enum sg_msg_type t
     return 0;
 }
 
+/* 0 is none: what a reader finds that knows the tag, in a state whose writer did not. */
+static void
+state_put_fd(struct sg_msg *msg, enum sg_msg_tag tag, int fd)
+{
+    sg_msg_put_u64(msg, tag, fd == -1 ? 0 : (uint64_t)fd + 1);
+}
+
 static int
 state_write_gen(int fd, const struct sg_gen *gen)
 {
@@ -63,8 +70,8 @@ state_write_gen(int fd, const struct sg_gen *gen)
 
     sg_msg_begin(&msg, SG_MSG_STATE_GENERATION);
     sg_msg_put_u64(&msg, SG_TAG_PID, (uint64_t)gen->pid);
-    sg_msg_put_u64(&msg, SG_TAG_FD, (uint64_t)(gen->channel + 1));
-    sg_msg_put_u64(&msg, SG_TAG_TEXT_FD, (uint64_t)(gen->text_fd + 1));
+    state_put_fd(&msg, SG_TAG_FD, gen->channel);
+    state_put_fd(&msg, SG_TAG_TEXT_FD, gen->text_fd);
     sg_msg_put_u64(&msg, SG_TAG_STATE, (uint64_t)gen->state);
     sg_msg_put_u64(&msg, SG_TAG_PURPOSE, (uint64_t)gen->purpose);
     sg_msg_put_u64(&msg, SG_TAG_NUMBER, gen->number);
@@ -88,10 +95,10 @@ state_write(const struct sg_master *master, int fd)
     sg_msg_put_str(&msg, SG_TAG_BINARY, master->binary);
     sg_msg_put_str(&msg, SG_TAG_PID_FILE, master->pid_file);
     sg_msg_put_str(&msg, SG_TAG_RUNTIME_DIR, master->runtime_dir);
-    sg_msg_put_u64(&msg, SG_TAG_PID_FD, (uint64_t)(master->pid_fd + 1));
-    sg_msg_put_u64(&msg, SG_TAG_TEXT_FD, (uint64_t)(master->text_fd + 1));
-    sg_msg_put_u64(&msg, SG_TAG_IDS_FD, (uint64_t)(master->ids_fd + 1));
-    sg_msg_put_u64(&msg, SG_TAG_LOG_FD, (uint64_t)(sg_log_fd() + 1));
+    state_put_fd(&msg, SG_TAG_PID_FD, master->pid_fd);
+    state_put_fd(&msg, SG_TAG_TEXT_FD, master->text_fd);
+    state_put_fd(&msg, SG_TAG_IDS_FD, master->ids_fd);
+    state_put_fd(&msg, SG_TAG_LOG_FD, sg_log_fd());
     sg_msg_put_u64(&msg, SG_TAG_LOG_LEVEL, (uint64_t)sg_log_level());
     sg_msg_put_u64(&msg, SG_TAG_NUMBER, master->numbers);
     sg_msg_put_u64(&msg, SG_TAG_RELOAD_WANTED, master->reload_wanted);

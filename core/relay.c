@@ -226,6 +226,9 @@ flow_step(struct sg_session *s, struct flow *flow)
         if (moved == 0 && flow->state == FLOW_OPEN)
             return 0;
     }
+    /* An end that was found in the last round: no event will tell of it again. */
+    if (flow->state == FLOW_DRY && sg_buf_len(&flow->waiting) == 0)
+        return flow_shutdown(s, flow);
     return 1;
 }
 

@@ -79,6 +79,10 @@ sg_timer_cancel(struct sg_timer *timer)
 void
 sg_timers_end(struct sg_session *s)
 {
-    while (s->timers != NULL)
-        timer_free(s->timers);
+    for (struct sg_timer *timer = s->timers, *next; timer != NULL; timer = next) {
+        next = timer->next;
+        timer->prev = NULL; /* the list goes as a whole */
+        timer_free(timer);
+    }
+    s->timers = NULL;
 }
