@@ -4,14 +4,15 @@
  */
 #include "conf.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <pwd.h>
+#include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "addrs.h"
 #include "conf_check.h"
 #include "log.h"
 #include "module.h"
@@ -138,13 +139,39 @@ static const struct sg_conf_item top_items[] = {
     { .name = NULL },
 };
 
-static const char *
-conf_format(struct sg_conf *conf, const char *format, const char *a, long long number)
+static const char * SG_PRINTF(2, 3)
+conf_text(struct sg_conf *conf, const char *format, ...)
 {
     char text[PATH_MAX];
+    va_list args;
 
-    (void)snprintf(text, sizeof text, format, a, number);
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
     return sg_arena_strndup(conf->arena, text, strlen(text));
+}
+
+/* Looked up once: it may take a while, and a process reads more than one configuration when it is tested. */
+static const char *
+conf_default_user(void)
+{
+    static const char *user;
+
+    if (user == NULL)
+        user = getpwnam("sockgate") != NULL ? "sockgate" : "nobody";
+    return user;
+}
+
+static const char *
+conf_default_runtime_dir(struct sg_conf *conf)
+{
+    const char *runtime = getenv("XDG_RUNTIME_DIR");
+
+    if (geteuid() == 0)
+        return SG_RUNSTATEDIR;
+    if (runtime != NULL && runtime[0] == '/')
+        return conf_text(conf, "%s/sockgate", runtime);
+    return conf_text(conf, "/tmp/sockgate-%lu", (unsigned long)geteuid());
 }
 
 /* Defaults that depend on who we are. */
@@ -152,25 +179,47 @@ static void
 conf_defaults(struct sg_conf *conf)
 {
     struct sg_core_conf *core = &conf->core;
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
 
     if (core->module_dir == NULL)
-        core->module_dir = conf_format(conf, "%s", sg_module_dir_default(), 0);
-    if (core->runtime_dir == NULL && geteuid() == 0)
-        core->runtime_dir = SG_RUNSTATEDIR;
-    else if (core->runtime_dir == NULL && runtime != NULL && runtime[0] == '/')
-        core->runtime_dir = conf_format(conf, "%s/sockgate", runtime, 0);
-    else if (core->runtime_dir == NULL)
-        core->runtime_dir = conf_format(conf, "%s/sockgate-%lld", "/tmp", (long long)geteuid());
+        core->module_dir = conf_text(conf, "%s", sg_module_dir_default());
+    if (core->runtime_dir == NULL)
+        core->runtime_dir = conf_default_runtime_dir(conf);
     if (core->pid_file == NULL)
-        core->pid_file = conf_format(conf, "%s/sockgate.pid", core->runtime_dir, 0);
+        core->pid_file = conf_text(conf, "%s/sockgate.pid", core->runtime_dir);
     if (core->user == NULL && geteuid() == 0)
-        core->user = getpwnam("sockgate") != NULL ? "sockgate" : "nobody";
-    for (size_t i = 0; i < conf->listeners.n; i++) {
-        /* The walker's structs are ours until the configuration is handed out. */
-        struct sg_listener_conf *l = &((struct sg_listener_conf *)(uintptr_t)conf->listeners.v)[i];
+        core->user = conf_default_user();
+}
 
-        l->address.port = (uint16_t)l->port;
+static void
+conf_outgoing(struct sg_listener_conf *l, struct sg_diag *diag)
+{
+    for (size_t i = 0; i < l->outgoing.n; i++) {
+        const struct sg_string *s = &l->outgoing.v[i];
+        struct sg_addr addr, *of_family;
+
+        if (sg_addr_parse(s->text, &addr) == -1) {
+            sg_diag_error(diag, &s->where, s->text, "outgoing: \"%.60s\" is not an IP address", s->text);
+            continue;
+        }
+        sg_addr_canonical(&addr);
+        of_family = addr.family == SG_FAMILY_IPV4 ? &l->outgoing4 : &l->outgoing6;
+        if (of_family->family != SG_FAMILY_NONE)
+            sg_diag_error(diag, &s->where, s->text,
+                          "outgoing: a second address of the same family; give at most one IPv4 and one IPv6 address");
+        *of_family = addr;
+    }
+}
+
+/* What follows from values that were given. */
+static void
+conf_derive(struct sg_conf *conf, struct sg_diag *diag)
+{
+    /* The walker's structs are ours until the configuration is handed out. */
+    struct sg_listener_conf *listeners = (struct sg_listener_conf *)(uintptr_t)conf->listeners.v;
+
+    for (size_t i = 0; i < conf->listeners.n; i++) {
+        listeners[i].address.port = (uint16_t)listeners[i].port;
+        conf_outgoing(&listeners[i], diag);
     }
 }
 
@@ -204,6 +253,7 @@ sg_conf_read(struct sg_conf_text *text, struct sg_diag *diag)
     }
     sg_schema_read(&walk, config_root_setting(&conf->tree), &(struct sg_where){ top.file, 0 }, top_items, conf);
     conf_defaults(conf);
+    conf_derive(conf, diag);
     sg_conf_check(conf, diag);
     return conf;
 }
@@ -216,6 +266,14 @@ sg_conf_free(struct sg_conf *conf)
     config_destroy(&conf->tree);
     sg_conf_text_free(conf->text);
     sg_arena_free(conf->arena);
+}
+
+struct sg_where
+sg_conf_key_where(const struct sg_conf *conf, const char *path, const struct sg_where *otherwise)
+{
+    const config_setting_t *setting = config_lookup(&conf->tree, path);
+
+    return setting != NULL ? sg_conf_text_where(conf->text, config_setting_source_line(setting)) : *otherwise;
 }
 
 void

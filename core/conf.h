@@ -41,11 +41,11 @@ struct sg_error_log_conf {
 
 struct sg_core_conf {
     struct sg_where where;
-    const char *user;        /* of the workers, when started as root */
+    const char *user;        /* of the workers, when started as root; NULL: not given and not root */
     int64_t workers;         /* 0: as many as processors */
     const char *module_dir;
     const char *runtime_dir; /* pid file, status file; made if missing */
-    const char *pid_file;    /* "" : runtime_dir/sockgate.pid */
+    const char *pid_file;    /* default: runtime_dir/sockgate.pid */
     bool strict;             /* refuse RSV other than 0 */
     struct sg_error_log_conf error_log;
     struct sg_timeouts_conf timeouts;
@@ -97,12 +97,26 @@ struct sg_conf {
     config_t tree;              /* kept: module settings are read from it */
 };
 
+static inline const struct sg_module_conf *
+sg_conf_module(const struct sg_conf *conf, size_t i)
+{
+    return &((const struct sg_module_conf *)conf->modules.v)[i];
+}
+
+static inline const struct sg_listener_conf *
+sg_conf_listener(const struct sg_conf *conf, size_t i)
+{
+    return &((const struct sg_listener_conf *)conf->listeners.v)[i];
+}
+
 /*
  * Reads and checks all that can be checked without modules. Takes `text` over. The caller looks at sg_diag_errors(); what
  * cannot even be parsed has no listeners.
  */
 struct sg_conf *sg_conf_read(struct sg_conf_text *text, struct sg_diag *diag);
 void sg_conf_free(struct sg_conf *conf);
+/* Where the key at "core.user" or "listeners.[0].port" stands, `otherwise` if it was not given. */
+struct sg_where sg_conf_key_where(const struct sg_conf *conf, const char *path, const struct sg_where *otherwise);
 /* The embedded default configuration, as text that -T could have printed. Leaves [::1] out where there is no IPv6. */
 struct sg_conf_text *sg_conf_default(struct sg_diag *diag);
 /* -T: the effective configuration; instances print their own settings through `settings(out, module_conf, indent)`. */

@@ -1,175 +1,261 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * conf_check.c - names that must fit together, and values that exclude each other.
+ */
 #include "conf_check.h"
 
-#include <grp.h>
+#include <inttypes.h>
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "addrs.h"
+#include "schema.h"
+#include "units.h"
 
-static const struct sg_module_conf *
-check_module(const struct sg_conf *conf, size_t i)
-{
-    return &((const struct sg_module_conf *)conf->modules.v)[i];
-}
+struct check {
+    const struct sg_conf *conf;
+    struct sg_diag *diag;
+    bool *used; /* for each instance: some hook names it */
+};
 
-static struct sg_listener_conf *
-check_listener(const struct sg_conf *conf, size_t i)
+static struct sg_where
+check_core_key(const struct check *check, const char *path)
 {
-    return &((struct sg_listener_conf *)(uintptr_t)conf->listeners.v)[i];
+    return sg_conf_key_where(check->conf, path, &check->conf->core.where);
 }
 
 static void
-check_name(struct sg_diag *diag, const struct sg_where *where, const char *what, const char *name)
+check_absolute(const struct check *check, const char *path, const char *key, const char *value)
+{
+    const struct sg_where where = check_core_key(check, path);
+
+    if (value[0] != '/')
+        sg_diag_error(check->diag, &where, key, "%s: \"%.200s\" is not an absolute path", key, value);
+}
+
+static void
+check_user(const struct check *check)
+{
+    const char *user = check->conf->core.user;
+    const struct sg_where where = check_core_key(check, "core.user");
+    const struct passwd *entry;
+
+    if (user == NULL)
+        return;
+    if (geteuid() != 0) {
+        sg_diag_note(check->diag, &where, "user: \"%.60s\" has no effect: sockgate was not started as root, so every "
+                     "process runs as uid %lu and a hole in a worker reaches the generation's memory and files",
+                     user, (unsigned long)geteuid());
+        return;
+    }
+    entry = getpwnam(user);
+    if (entry == NULL)
+        sg_diag_error(check->diag, &where, "user",
+                      "user: there is no user \"%.60s\" on this system; create it or name another", user);
+    else if (entry->pw_uid == 0)
+        sg_diag_error(check->diag, &where, "user", "user: \"%.60s\" has all rights; workers must have none", user);
+}
+
+/* Not wrong, but `key` never takes effect. */
+static void
+check_outlasts(const struct check *check, const char *key, int64_t value)
+{
+    char path[64], longer[32], shorter[32];
+    struct sg_where where;
+
+    if (value <= check->conf->core.timeouts.setup_max)
+        return;
+    (void)snprintf(path, sizeof path, "core.timeouts.%s", key);
+    where = check_core_key(check, path);
+    sg_diag_note(check->diag, &where, "%s: %s is longer than \"setup_max\", %s, which ends the session before", key,
+                 sg_format_duration(value, longer, sizeof longer),
+                 sg_format_duration(check->conf->core.timeouts.setup_max, shorter, sizeof shorter));
+}
+
+static void
+check_core(const struct check *check)
+{
+    const struct sg_core_conf *core = &check->conf->core;
+    const struct sg_where target = check_core_key(check, "core.error_log.target");
+    const struct sg_where sessions = check_core_key(check, "core.limits.sessions");
+
+    check_absolute(check, "core.module_dir", "module_dir", core->module_dir);
+    check_absolute(check, "core.runtime_dir", "runtime_dir", core->runtime_dir);
+    check_absolute(check, "core.pid_file", "pid_file", core->pid_file);
+    if (strcmp(core->error_log.target, "stderr") != 0 && core->error_log.target[0] != '/')
+        sg_diag_error(check->diag, &target, "target", "target: \"%.200s\" is neither \"stderr\" nor an absolute path",
+                      core->error_log.target);
+    if (core->limits.sessions < core->workers)
+        sg_diag_error(check->diag, &sessions, "sessions",
+                      "sessions: %" PRId64 " cannot be shared by %" PRId64 " workers: allow at least one for each",
+                      core->limits.sessions, core->workers);
+    check_user(check);
+    check_outlasts(check, "handshake", core->timeouts.handshake);
+    check_outlasts(check, "connect", core->timeouts.connect);
+}
+
+static void
+check_name(const struct check *check, const struct sg_where *where, const char *what, const char *name)
 {
     static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
-    if (name != NULL && (name[0] == '\0' || strlen(name) > 63 || name[strspn(name, good)] != '\0'))
-        sg_diag_error(diag, where, name, "the %s name \"%.80s\" is not good: 1 to 63 letters, digits, _ or -", what, name);
+    if (name[0] == '\0' || strlen(name) > 63 || name[strspn(name, good)] != '\0')
+        sg_diag_error(check->diag, where, name, "the %s name \"%.80s\" is not good: 1 to 63 letters, digits, _ or -", what,
+                      name);
 }
 
+/* Is there an instance of this name? Its use is noted. */
 static void
-check_absolute(struct sg_diag *diag, const struct sg_core_conf *core, const char *key, const char *path)
+check_use(const struct check *check, const struct sg_where *where, const char *name)
 {
-    if (path[0] != '/')
-        sg_diag_error(diag, &core->where, key, "%s: \"%s\" is not an absolute path", key, path);
-}
+    struct sg_suggestion near = { .word = name };
 
-static void
-check_core(struct sg_conf *conf, struct sg_diag *diag)
-{
-    const struct sg_core_conf *core = &conf->core;
+    for (size_t i = 0; i < check->conf->modules.n; i++) {
+        const char *known = sg_conf_module(check->conf, i)->name;
 
-    check_absolute(diag, core, "module_dir", core->module_dir);
-    check_absolute(diag, core, "runtime_dir", core->runtime_dir);
-    check_absolute(diag, core, "pid_file", core->pid_file);
-    if (strcmp(core->error_log.target, "stderr") != 0 && core->error_log.target[0] != '/')
-        sg_diag_error(diag, &core->error_log.where, "target",
-                      "target: \"%s\" is neither \"stderr\" nor an absolute path", core->error_log.target);
-    if (geteuid() == 0 && core->user != NULL && getpwnam(core->user) == NULL)
-        sg_diag_error(diag, &core->where, "user", "user: there is no user \"%s\" on this system; create it or name another",
-                      core->user);
-    else if (geteuid() == 0 && core->user != NULL && getpwnam(core->user)->pw_uid == 0)
-        sg_diag_error(diag, &core->where, "user", "user: \"%s\" has all rights; workers must have none", core->user);
-    if (geteuid() != 0 && core->user != NULL)
-        sg_diag_note(diag, &core->where, "user: \"%s\" has no effect: sockgate was not started as root, so every "
-                     "process runs as uid %lu and a hole in a worker reaches the generation's memory and files",
-                     core->user, (unsigned long)geteuid());
-}
-
-/* The instance of this name; its use is noted. */
-static void
-check_use(const struct sg_conf *conf, struct sg_diag *diag, const struct sg_where *where, const char *name, bool *used)
-{
-    for (size_t i = 0; i < conf->modules.n; i++)
-        if (check_module(conf, i)->name != NULL && strcmp(check_module(conf, i)->name, name) == 0) {
-            used[i] = true;
+        if (known == NULL)
+            continue;
+        if (strcmp(known, name) == 0) {
+            check->used[i] = true;
             return;
         }
-    sg_diag_error(diag, where, name, "there is no instance \"%s\" in \"modules\"", name);
+        sg_suggest(&near, known);
+    }
+    sg_diag_error(check->diag, where, name, "there is no instance \"%.80s\" in \"modules\"%s%s%s", name,
+                  near.best != NULL ? ", did you mean \"" : "", near.best != NULL ? near.best : "",
+                  near.best != NULL ? "\"?" : "");
 }
 
 static void
-check_list(const struct sg_conf *conf, struct sg_diag *diag, const struct sg_strings *list, bool *used)
+check_list(const struct check *check, const struct sg_strings *list)
 {
     for (size_t i = 0; i < list->n; i++) {
-        check_use(conf, diag, &list->v[i].where, list->v[i].text, used);
+        check_use(check, &list->v[i].where, list->v[i].text);
         for (size_t j = 0; j < i; j++)
-            if (strcmp(list->v[i].text, list->v[j].text) == 0)
-                sg_diag_error(diag, &list->v[i].where, list->v[i].text, "\"%s\" stands twice in this list",
+            if (strcmp(list->v[i].text, list->v[j].text) == 0) {
+                sg_diag_error(check->diag, &list->v[i].where, list->v[i].text, "\"%.80s\" stands twice in this list",
                               list->v[i].text);
+                break;
+            }
     }
 }
 
+/* `path`: of the hook table in the configuration. */
 static void
-check_hooks(const struct sg_conf *conf, struct sg_diag *diag, const struct sg_hooks_conf *hooks, bool *used)
+check_command(const struct check *check, const char *path, const struct sg_command_hooks_conf *command)
 {
-    const struct sg_command_hooks_conf *command = &hooks->command;
+    const struct {
+        const char *key, *name;
+    } commands[] = {
+        { "connect", command->connect }, { "bind", command->bind }, { "udp_associate", command->udp_associate }
+    };
 
-    check_list(conf, diag, &hooks->auth, used);
-    check_list(conf, diag, &hooks->access, used);
-    if (command->connect != NULL)
-        check_use(conf, diag, &command->where, command->connect, used);
-    if (command->bind != NULL)
-        check_use(conf, diag, &command->where, command->bind, used);
-    if (command->udp_associate != NULL)
-        check_use(conf, diag, &command->where, command->udp_associate, used);
-}
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
+        char key[96];
+        struct sg_where where;
 
-static void
-check_modules(const struct sg_conf *conf, struct sg_diag *diag)
-{
-    bool *used = sg_arena_alloc(conf->arena, conf->modules.n + 1);
-
-    for (size_t i = 0; i < conf->modules.n; i++) {
-        const struct sg_module_conf *m = check_module(conf, i);
-
-        check_name(diag, &m->where, "instance", m->name);
-        for (size_t j = 0; m->name != NULL && j < i; j++)
-            if (check_module(conf, j)->name != NULL && strcmp(m->name, check_module(conf, j)->name) == 0)
-                sg_diag_error(diag, &m->where, m->name, "the name \"%s\" is taken by the instance at line %u", m->name,
-                              check_module(conf, j)->where.line);
-    }
-    check_hooks(conf, diag, &conf->hooks, used);
-    for (size_t i = 0; i < conf->listeners.n; i++)
-        check_hooks(conf, diag, &check_listener(conf, i)->hooks, used);
-    for (size_t i = 0; i < conf->modules.n; i++)
-        if (!used[i] && check_module(conf, i)->name != NULL)
-            sg_diag_error(diag, &check_module(conf, i)->where, check_module(conf, i)->name,
-                          "the instance \"%s\" is unused: name it in \"hooks\" or take it out",
-                          check_module(conf, i)->name);
-}
-
-static void
-check_outgoing(struct sg_listener_conf *l, struct sg_diag *diag)
-{
-    for (size_t i = 0; i < l->outgoing.n; i++) {
-        const struct sg_string *s = &l->outgoing.v[i];
-        struct sg_addr addr, *slot;
-
-        if (sg_addr_parse(s->text, &addr) == -1) {
-            sg_diag_error(diag, &s->where, s->text, "outgoing: \"%s\" is not an IP address", s->text);
+        if (commands[i].name == NULL)
             continue;
-        }
-        sg_addr_canonical(&addr);
-        slot = addr.family == SG_FAMILY_IPV4 ? &l->outgoing4 : &l->outgoing6;
-        if (slot->family != SG_FAMILY_NONE)
-            sg_diag_error(diag, &s->where, s->text, "outgoing: a second address of the same family; give at most one "
-                          "IPv4 and one IPv6 address");
-        *slot = addr;
+        (void)snprintf(key, sizeof key, "%s.command.%s", path, commands[i].key);
+        where = sg_conf_key_where(check->conf, key, &command->where);
+        check_use(check, &where, commands[i].name);
     }
 }
 
 static void
-check_listeners(const struct sg_conf *conf, struct sg_diag *diag)
+check_hooks(const struct check *check, const char *path, const struct sg_hooks_conf *hooks)
 {
-    for (size_t i = 0; i < conf->listeners.n; i++) {
-        struct sg_listener_conf *l = check_listener(conf, i);
+    check_list(check, &hooks->auth);
+    check_list(check, &hooks->access);
+    check_command(check, path, &hooks->command);
+}
 
-        check_name(diag, &l->where, "listener", l->name);
-        check_outgoing(l, diag);
-        if (l->address.family == SG_FAMILY_NONE)
+static struct sg_where
+check_element_key(const struct check *check, const char *list, size_t i, const char *key, const struct sg_where *where)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof path, "%s.[%zu].%s", list, i, key);
+    return sg_conf_key_where(check->conf, path, where);
+}
+
+static void
+check_modules(const struct check *check)
+{
+    for (size_t i = 0; i < check->conf->modules.n; i++) {
+        const struct sg_module_conf *m = sg_conf_module(check->conf, i);
+        const struct sg_where where = check_element_key(check, "modules", i, "name", &m->where);
+
+        if (m->name == NULL)
             continue;
+        check_name(check, &where, "instance", m->name);
+        if (!check->used[i])
+            sg_diag_error(check->diag, &where, m->name, "the instance \"%.80s\" is unused: name it in \"hooks\" or take "
+                          "it out", m->name);
         for (size_t j = 0; j < i; j++) {
-            const struct sg_listener_conf *other = check_listener(conf, j);
+            const struct sg_module_conf *other = sg_conf_module(check->conf, j);
 
-            if (l->name != NULL && other->name != NULL && strcmp(l->name, other->name) == 0)
-                sg_diag_error(diag, &l->where, l->name, "the name \"%s\" is taken by the listener at line %u", l->name,
-                              other->where.line);
-            if (l->port != 0 && l->port == other->port && sg_addr_same_ip(&l->address, &other->address))
-                sg_diag_error(diag, &l->where, "address", "the listener at line %u has the same address and port",
-                              other->where.line);
+            if (other->name != NULL && strcmp(m->name, other->name) == 0) {
+                sg_diag_error(check->diag, &where, m->name, "the name \"%.80s\" is taken by the instance at %s:%u",
+                              m->name, other->where.file, other->where.line);
+                break;
+            }
         }
     }
+}
+
+/* Do two listeners want the same? Sockets of IPv6 take no IPv4, so an unspecified address covers its own family. */
+static void
+check_addresses(const struct check *check, const struct sg_where *where, const struct sg_listener_conf *l,
+                const struct sg_listener_conf *other)
+{
+    const bool covers = l->address.family == other->address.family &&
+                        ((sg_addr_special(&l->address) | sg_addr_special(&other->address)) & SG_SPECIAL_UNSPECIFIED) != 0;
+
+    if (l->port == 0 || l->port != other->port || l->address.family == SG_FAMILY_NONE)
+        return;
+    if (sg_addr_same_ip(&l->address, &other->address))
+        sg_diag_error(check->diag, where, "address", "the listener at %s:%u has the same address and port",
+                      other->where.file, other->where.line);
+    else if (covers)
+        sg_diag_error(check->diag, where, "address",
+                      "the listener at %s:%u has the same port, and one of the two takes all addresses",
+                      other->where.file, other->where.line);
+}
+
+static void
+check_listener(const struct check *check, size_t i)
+{
+    const struct sg_listener_conf *l = sg_conf_listener(check->conf, i);
+    const struct sg_where name = check_element_key(check, "listeners", i, "name", &l->where);
+    const struct sg_where address = check_element_key(check, "listeners", i, "address", &l->where);
+    char path[64];
+
+    if (l->name != NULL)
+        check_name(check, &name, "listener", l->name);
+    for (size_t j = 0; j < i; j++) {
+        const struct sg_listener_conf *other = sg_conf_listener(check->conf, j);
+
+        if (l->name != NULL && other->name != NULL && strcmp(l->name, other->name) == 0)
+            sg_diag_error(check->diag, &name, l->name, "the name \"%.80s\" is taken by the listener at %s:%u", l->name,
+                          other->where.file, other->where.line);
+        check_addresses(check, &address, l, other);
+    }
+    (void)snprintf(path, sizeof path, "listeners.[%zu].hooks", i);
+    check_hooks(check, path, &l->hooks);
 }
 
 void
-sg_conf_check(struct sg_conf *conf, struct sg_diag *diag)
+sg_conf_check(const struct sg_conf *conf, struct sg_diag *diag)
 {
-    check_core(conf, diag);
-    check_modules(conf, diag);
-    check_listeners(conf, diag);
+    const struct check check = { conf, diag, sg_arena_alloc(conf->arena, conf->modules.n + 1) };
+
+    check_core(&check);
+    check_hooks(&check, "hooks", &conf->hooks);
+    for (size_t i = 0; i < conf->listeners.n; i++)
+        check_listener(&check, i);
+    check_modules(&check);
 }
 
 bool
@@ -178,16 +264,32 @@ sg_listener_is_loopback(const struct sg_listener_conf *listener)
     return (sg_addr_special(&listener->address) & SG_SPECIAL_LOOPBACK) != 0;
 }
 
+/* How much of `space` a range holds, in units of 2^-32 of it; what is less counts as one. */
+static uint64_t
+check_share(const struct sg_range *space, const struct sg_range *range)
+{
+    const unsigned below = range->bits > space->bits ? (unsigned)range->bits - space->bits : 0;
+
+    if (!sg_range_contains(space, &range->base) && !sg_range_contains(range, &space->base))
+        return 0;
+    return below > 32 ? 1 : (uint64_t)1 << (32 - below);
+}
+
 bool
 sg_listener_clients_narrow(const struct sg_listener_conf *listener)
 {
-    /* In units of 2^-32 of the family's space; overlaps count twice, which errs on the safe side. */
-    uint64_t share[2] = { 0, 0 };
+    static const struct sg_range spaces[] = {
+        { .base = { .family = SG_FAMILY_IPV4 }, .bits = 0 },
+        { .base = { .family = SG_FAMILY_IPV6, .ip = { 0x20 } }, .bits = 3 },
+    };
 
-    for (size_t i = 0; i < listener->clients.n; i++) {
-        const struct sg_range *range = &listener->clients.v[i].range;
+    for (size_t s = 0; s < sizeof spaces / sizeof spaces[0]; s++) {
+        uint64_t share = 0; /* what two ranges share counts twice: an error on the safe side */
 
-        share[range->base.family == SG_FAMILY_IPV6] += range->bits > 32 ? 1 : (uint64_t)1 << (32 - range->bits);
+        for (size_t i = 0; i < listener->clients.n; i++)
+            share += check_share(&spaces[s], &listener->clients.v[i].range);
+        if (share >= (uint64_t)1 << 31)
+            return false;
     }
-    return listener->clients.n > 0 && share[0] < (uint64_t)1 << 31 && share[1] < (uint64_t)1 << 31;
+    return listener->clients.n > 0;
 }

@@ -128,7 +128,7 @@ module_head(const struct sg_module *theirs, char *why, size_t size)
         (void)snprintf(why, size, "its symbol sg_module is no descriptor: it begins with %08x, expected %08x",
                        theirs->magic, SG_MODULE_MAGIC);
     else if (!sg_module_abi_fits(theirs->abi_major, theirs->abi_minor, SG_ABI_MAJOR, SG_ABI_MINOR))
-        (void)snprintf(why, size, "it was made for module ABI %u.%u, this sockgate has %u.%u: build it again",
+        (void)snprintf(why, size, "it was made for module ABI %u.%u, this sockgate has %d.%d: build it again",
                        theirs->abi_major, theirs->abi_minor, SG_ABI_MAJOR, SG_ABI_MINOR);
     else if (theirs->size < MODULE_SIZE_MIN || theirs->size > MODULE_STRUCT_MAX)
         (void)snprintf(why, size, "its descriptor has size %zu, expected %zu", theirs->size, sizeof *theirs);

@@ -60,6 +60,16 @@ schema_error(const struct schema_key *key, const struct sg_where *where, const c
     sg_diag_error(key->walk->diag, where, key->item->name, "%s%s: %s", key->walk->context, key->item->name, text);
 }
 
+/* The same about a value, which gets the caret if it can be found as it stands in the file. */
+static void
+schema_value_error(const struct schema_key *key, const struct sg_where *where, const char *value, const char *why)
+{
+    char quoted[SCHEMA_QUOTED_MAX];
+
+    (void)snprintf(quoted, sizeof quoted, "\"%s\"", value);
+    sg_diag_error(key->walk->diag, where, quoted, "%s%s: %s", key->walk->context, key->item->name, why);
+}
+
 /* What a setting is, in the words of the manual. */
 static const char *
 schema_found(const config_setting_t *setting)
@@ -112,7 +122,10 @@ schema_value(const struct schema_key *key, const config_setting_t *setting, cons
         return false;
     }
     if (sg_value_parse(key->item, text, where, key->walk->arena, value, why, sizeof why) == -1) {
-        schema_error(key, where, "%s", why);
+        if (string)
+            schema_value_error(key, where, text, why);
+        else
+            schema_error(key, where, "%s", why);
         return false;
     }
     if (key->item->type == SG_CONF_INT && string && strspn(text, "-0123456789") > 0) {

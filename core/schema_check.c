@@ -4,6 +4,7 @@
  * its neighbour's value, and show itself by odd behaviour only.
  */
 #include <stdalign.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>

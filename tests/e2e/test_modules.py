@@ -5,6 +5,7 @@ modules do to whom."""
 import os
 import pathlib
 import re
+import signal
 import struct
 import subprocess
 import threading
@@ -212,7 +213,7 @@ def test_x80_refuses(x80, octets, reason):
             client.send(message(PROOF, proof_of(nonce)))
             reason = 'module_error'
         client.rest()
-        end = x80.wait_end(client)
+    end = x80.wait_end(client)
     assert (end['reason'], end['phase']) == (reason, 'auth')
     assert end['event'] == ('session_failed' if reason == 'module_error' else 'session_refused')
     assert 'user' not in end
@@ -230,7 +231,25 @@ def test_x80_clear_octets_end_the_session(x80, wire):
         assert wrapped.login() == 0
         client.send(wire(wrapped))
         assert client.rest() == b''
-        assert x80.wait_end(client)['reason'] == 'filter_error'
+    assert x80.wait_end(client)['reason'] == 'filter_error'
+
+
+@pytest.mark.parametrize('chunks', range(1, 9))
+def test_x80_an_end_behind_full_reads_is_passed_on(gateway, target, chunks):
+    """The end of the target, wherever it falls among the reads that a worker does in one go."""
+    gw = gateway(x80_config(core={'workers': 1}))
+    octets = os.urandom(FRAME_MAX * chunks)
+    with gw.connect() as client:
+        wrapped = X80(client)
+        assert wrapped.login() == 0
+        wrapped.open(*target.where)
+        with target.accept() as peer:
+            worker, = gw.workers().values()
+            os.kill(worker, signal.SIGSTOP)
+            peer.send(octets)
+            peer.shutdown()
+            os.kill(worker, signal.SIGCONT)
+            assert wrapped.rest() == octets
 
 
 def test_x80_an_end_inside_a_frame_is_an_error(x80, target):
@@ -369,25 +388,26 @@ def test_a_handle_that_nobody_resolves_ends_with_the_deadline(gateway):
         client.greet()
         client.send(request('127.0.0.1', 80))
         assert client.rest() in (b'', failure(1), failure(4))
-        assert gw.wait_end(client)['reason'] == 'setup_timeout'
+    assert gw.wait_end(client)['reason'] == 'setup_timeout'
     gw.wait_log('module "async": an answer is no longer wanted')
 
 
-@pytest.mark.parametrize('mistake, rep, words', [
-    ('no_handle', 1, 'SG_AGAIN without a handle'),
-    ('twice', 0, 'sg_pending_resolve\\(\\) of a handle that is resolved already'),
+@pytest.mark.parametrize('mistake, words', [
+    ('no_handle', 'SG_AGAIN without a handle'),
+    ('twice', r'sg_pending_resolve\(\) of a handle that is resolved already'),
 ])
-def test_mistakes_with_handles_are_named(gateway, target, mistake, rep, words):
+def test_mistakes_with_handles_are_named(gateway, target, mistake, words):
     """Logged against the instance; nobody else is hurt."""
-    settings = dict(ALL, mistake=mistake, client='ok')
+    settings = dict(ALL, client='ok', delay='1ms', mistake=mistake)
     gw = gateway(sockgate.config(
         listeners=[sockgate.listener(hooks={'access': ['async']}), sockgate.listener('other')],
-        modules=[module('access_async', name='async', settings=dict(settings, delay='1ms'))]))
+        modules=[module('access_async', name='async', settings=settings)]))
     with gw.connect() as client:
-        client.send(greeting(), request(*target.where))
-        got = client.recv()
-        if rep:
-            assert got == b''
+        if mistake == 'no_handle':
+            client.expect_end()
+            assert gw.wait_end(client)['reason'] == 'module_error'
+        else:
+            client.open(*target.where)
         gw.wait_log('module "async": .*module_error: ' + words)
     with gw.connect('other') as client:
         client.open(*target.where)
