@@ -127,7 +127,7 @@ static const struct sg_conf_item listener_items[] = {
     { .name = NULL },
 };
 
-static const struct sg_conf_item top_items[] = {
+const struct sg_conf_item sg_conf_items[] = {
     { .name = "core", .type = SG_CONF_GROUP, .offset = offsetof(struct sg_conf, core), .child = core_items,
       .child_size = sizeof(struct sg_core_conf) },
     { .name = "modules", .type = SG_CONF_GROUPS, .offset = offsetof(struct sg_conf, modules), .child = module_items,
@@ -251,7 +251,7 @@ sg_conf_read(struct sg_conf_text *text, struct sg_diag *diag)
         conf_parse_error(conf, diag);
         return conf;
     }
-    sg_schema_read(&walk, config_root_setting(&conf->tree), &(struct sg_where){ top.file, 0 }, top_items, conf);
+    sg_schema_read(&walk, config_root_setting(&conf->tree), &(struct sg_where){ top.file, 0 }, sg_conf_items, conf);
     conf_defaults(conf);
     conf_derive(conf, diag);
     sg_conf_check(conf, diag);
@@ -280,5 +280,5 @@ void
 sg_conf_print(FILE *out, const struct sg_conf *conf,
               void (*settings)(FILE *out, const void *module_conf, int indent, void *arg), void *arg)
 {
-    sg_schema_print(out, top_items, conf, 0, settings, arg);
+    sg_schema_print(out, sg_conf_items, conf, 0, settings, arg);
 }

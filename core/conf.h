@@ -97,6 +97,9 @@ struct sg_conf {
     config_t tree;              /* kept: module settings are read from it */
 };
 
+/* The table of the whole configuration; `help` of every key is there for manuals. */
+extern const struct sg_conf_item sg_conf_items[];
+
 static inline const struct sg_module_conf *
 sg_conf_module(const struct sg_conf *conf, size_t i)
 {

@@ -89,9 +89,12 @@ schema_found(const config_setting_t *setting)
 
 /* Turns a scalar setting into the text that sg_value_parse() takes; NULL if its type cannot be right. */
 static const char *
-schema_scalar(const config_setting_t *setting, enum sg_conf_type type, char *text, size_t size)
+schema_scalar(const config_setting_t *setting, const struct sg_conf_item *item, char *text, size_t size)
 {
-    const bool number = type == SG_CONF_INT || type == SG_CONF_SIZE || type == SG_CONF_PORTS;
+    const enum sg_conf_type type = item->type;
+    const bool number =
+        type == SG_CONF_INT || type == SG_CONF_SIZE || type == SG_CONF_DURATION || type == SG_CONF_PORTS;
+    const bool string = type != SG_CONF_BOOL && (type != SG_CONF_INT || item->words != NULL);
 
     switch (config_setting_type(setting)) {
     case CONFIG_TYPE_BOOL:
@@ -103,7 +106,7 @@ schema_scalar(const config_setting_t *setting, enum sg_conf_type type, char *tex
     case CONFIG_TYPE_INT64:
         (void)snprintf(text, size, "%lld", config_setting_get_int64(setting));
         return number ? text : NULL;
-    case CONFIG_TYPE_STRING: return type != SG_CONF_BOOL ? config_setting_get_string(setting) : NULL;
+    case CONFIG_TYPE_STRING: return string ? config_setting_get_string(setting) : NULL;
     default: return NULL;
     }
 }
@@ -112,9 +115,8 @@ schema_scalar(const config_setting_t *setting, enum sg_conf_type type, char *tex
 static bool
 schema_value(const struct schema_key *key, const config_setting_t *setting, const struct sg_where *where, void *value)
 {
-    const bool string = config_setting_type(setting) == CONFIG_TYPE_STRING;
     char scalar[64], why[512];
-    const char *text = schema_scalar(setting, key->item->type, scalar, sizeof scalar);
+    const char *text = schema_scalar(setting, key->item, scalar, sizeof scalar);
 
     if (text == NULL) {
         schema_error(key, where, "%s is not allowed here, write %s", schema_found(setting),
@@ -122,14 +124,10 @@ schema_value(const struct schema_key *key, const config_setting_t *setting, cons
         return false;
     }
     if (sg_value_parse(key->item, text, where, key->walk->arena, value, why, sizeof why) == -1) {
-        if (string)
+        if (text != scalar)
             schema_value_error(key, where, text, why);
         else
             schema_error(key, where, "%s", why);
-        return false;
-    }
-    if (key->item->type == SG_CONF_INT && string && strspn(text, "-0123456789") > 0) {
-        schema_error(key, where, "a number has no quotes: write %s", text);
         return false;
     }
     return true;
