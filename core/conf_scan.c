@@ -376,15 +376,35 @@ scan_comment(struct sg_conf_scan *scan, const char *line, size_t len, size_t at)
     return (size_t)(end - line) + 2;
 }
 
+/*
+ * The length of a name, or of a run that begins as a number does: all that somebody could have meant to be one value, an
+ * address or a range too, so that the message can show it in quotes.
+ */
 static size_t
 scan_run(const char *line, size_t len, size_t from, bool number)
 {
     size_t at = from + 1;
 
-    while (at < len && (scan_name_char(line[at]) || (number && line[at] == '.') ||
-                        (number && line[at] == '+' && (line[at - 1] == 'e' || line[at - 1] == 'E'))))
+    while (at < len && (scan_name_char(line[at]) || (number && (line[at] == '.' || line[at] == ':')) ||
+                        (number && line[at] == '+' && (line[at - 1] == 'e' || line[at - 1] == 'E')) ||
+                        (number && line[at] == '/' && at + 1 < len && isdigit((unsigned char)line[at + 1]) != 0)))
         at++;
     return at - from;
+}
+
+/* A character that begins no word. The others of its kind follow from it. */
+static void
+scan_stray(struct sg_conf_scan *scan, size_t column, char c)
+{
+    if (scan->lost)
+        return;
+    if (c == '\'' || (unsigned char)c >= 0x80)
+        scan_error(scan, column, "a string needs straight double quotes: \"");
+    else if (c == '@')
+        scan_error(scan, column, "@include \"FILE\" needs a line of its own");
+    else
+        scan_error(scan, column, "this character stands in no name and in no value");
+    scan->lost = true;
 }
 
 /* The word that begins at `from`, and its length. */
@@ -409,10 +429,7 @@ scan_word(struct sg_conf_scan *scan, const char *line, size_t len, size_t from)
         if (scan->expect != SG_CONF_EXPECT_NAME && scan->expect != SG_CONF_EXPECT_EQUALS)
             scan_number(scan, &w);
     } else if (strchr("=:;,{}[]()", c) == NULL) {
-        scan_error(scan, from, "%s", c == '\'' || (unsigned char)c >= 0x80 ? "a string needs straight double quotes: \""
-                                     : c == '@' ? "@include \"FILE\" needs a line of its own"
-                                                : "this character stands in no name and in no value");
-        scan->lost = true;
+        scan_stray(scan, from, c);
     }
     grammar_word(scan, &w);
     return w.len;

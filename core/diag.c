@@ -67,11 +67,14 @@ diag_same_place(const struct sg_where *a, const struct sg_where *b)
 }
 
 static bool
-diag_known(const struct sg_diag *diag, const struct sg_where *where, const char *text)
+diag_known(const struct sg_diag *diag, const struct sg_where *where, size_t column, const char *text)
 {
-    for (unsigned i = 0; i < diag->n; i++)
-        if (diag_same_place(&diag->entries[i]->where, where) && strcmp(diag->entries[i]->text, text) == 0)
+    for (unsigned i = 0; i < diag->n; i++) {
+        const struct diag_entry *e = diag->entries[i];
+
+        if (e->column == column && diag_same_place(&e->where, where) && strcmp(e->text, text) == 0)
             return true;
+    }
     return false;
 }
 
@@ -93,7 +96,7 @@ diag_add(struct sg_diag *diag, int level, const struct sg_where *where, const ch
     struct diag_entry *e;
 
     (void)vsnprintf(text, sizeof text, format, args);
-    if (diag_known(diag, &place, text))
+    if (diag_known(diag, &place, column, text))
         return;
     if (level == SG_LOG_EMERG)
         diag->errors++;

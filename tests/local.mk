@@ -14,11 +14,14 @@ tests_unit_unit_SOURCES = \
 	tests/unit/loaded.c \
 	tests/unit/test_access_rules.c \
 	tests/unit/test_addr.c \
+	tests/unit/test_conf_scan.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_loader.c \
 	tests/unit/test_run.c \
 	tests/unit/test_socks5.c \
+	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \
+	tests/unit/told.c \
 	tests/unit/vectors.c
 
 # ---- modules for tests: NAME.la is made from NAME.c; libtool makes shared objects only of what has an -rpath

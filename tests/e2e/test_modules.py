@@ -605,7 +605,7 @@ def test_a_crash_in_a_worker_takes_that_worker_alone(gateway, target):
         client.greet()
         client.send(request('127.0.0.1', 7778))
         assert client.rest() == b''
-    dead = int(gw.wait_log(r'worker \d+ \(pid (\d+)\) .*signal 11.* in module "it"')[1])
+    dead = int(gw.wait_log(r'worker \d+ \(pid (\d+)\) .*killed by SIGSEGV.* in module "it"')[1])
     assert dead in before
     after = gw.wait(lambda: len(gw.workers()) == 2 and set(gw.workers().values()), 'two workers')
     assert after & before == before - {dead}
