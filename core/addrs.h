@@ -29,7 +29,7 @@ int sg_addr_from_sockaddr(const struct sockaddr_storage *ss, struct sg_addr *add
 socklen_t sg_addr_to_sockaddr(const struct sg_addr *addr, struct sockaddr_storage *ss_out);
 
 /* The addresses of this machine (SG_SPECIAL_SELF): read at worker start, read again when the kernel says they changed. */
-int sg_ownaddr_open(void);      /* a netlink descriptor to watch for reading; -1 and errno */
+int sg_ownaddr_open(void);       /* a netlink descriptor to watch for reading; -1 and errno */
 void sg_ownaddr_refresh(int fd); /* call at start and whenever the descriptor is readable; never blocks for long */
 bool sg_ownaddr_has(const struct sg_addr *addr);
 /* The names of enum sg_special, for configuration, logs and manuals. Ends with NULL. */

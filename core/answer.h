@@ -14,13 +14,13 @@
 #define SG_ANSWER_TOTAL_MAX 65536
 
 struct sg_answer {
-    char *name;           /* malloc */
+    char *name; /* malloc */
     size_t name_len;
-    char **groups;        /* malloc, each too */
+    char **groups; /* malloc, each too */
     uint16_t n_groups;
-    size_t total;         /* octets of all strings */
+    size_t total; /* octets of all strings */
     uint8_t assurance;
-    bool failed;          /* something did not fit or no memory */
+    bool failed; /* something did not fit or no memory */
     char reason[128];
 };
 

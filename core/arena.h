@@ -11,8 +11,8 @@
 struct sg_arena;
 
 struct sg_arena *sg_arena_new(void);
-void sg_arena_free(struct sg_arena *arena);                               /* NULL is ignored */
-void *sg_arena_alloc(struct sg_arena *arena, size_t size);                /* zeroed, aligned for anything */
-char *sg_arena_strndup(struct sg_arena *arena, const char *s, size_t n);  /* NUL-terminated copy */
+void sg_arena_free(struct sg_arena *arena);                              /* NULL is ignored */
+void *sg_arena_alloc(struct sg_arena *arena, size_t size);               /* zeroed, aligned for anything */
+char *sg_arena_strndup(struct sg_arena *arena, const char *s, size_t n); /* NUL-terminated copy */
 
 #endif

@@ -41,8 +41,8 @@ struct sg_error_log_conf {
 
 struct sg_core_conf {
     struct sg_where where;
-    const char *user;        /* of the workers, when started as root; NULL: not given and not root */
-    int64_t workers;         /* 0: as many as processors */
+    const char *user; /* of the workers, when started as root; NULL: not given and not root */
+    int64_t workers;  /* 0: as many as processors */
     const char *module_dir;
     const char *runtime_dir; /* pid file, status file; made if missing */
     const char *pid_file;    /* default: runtime_dir/sockgate.pid */
@@ -67,7 +67,7 @@ struct sg_command_hooks_conf {
 
 struct sg_hooks_conf {
     struct sg_where where;
-    struct sg_strings auth, access;      /* instance names in order; empty: not given (an empty list is an error) */
+    struct sg_strings auth, access;       /* instance names in order; empty: not given (an empty list is an error) */
     struct sg_command_hooks_conf command; /* where.line 0: not given */
 };
 
@@ -81,7 +81,7 @@ struct sg_listener_conf {
     int64_t protocols;        /* bits of enum sg_protocol */
     struct sg_ranges clients; /* empty: all */
     struct sg_hooks_conf hooks;
-    struct sg_addr advertise; /* told to clients as BND.ADDR instead of the real one; family NONE: the real one */
+    struct sg_addr advertise;   /* told to clients as BND.ADDR instead of the real one; family NONE: the real one */
     struct sg_strings outgoing; /* source addresses of outgoing connections, at most one per family */
     struct sg_addr outgoing4, outgoing6;
     bool open_proxy;
@@ -89,12 +89,12 @@ struct sg_listener_conf {
 
 struct sg_conf {
     struct sg_core_conf core;
-    struct sg_groups modules;   /* struct sg_module_conf */
+    struct sg_groups modules; /* struct sg_module_conf */
     struct sg_hooks_conf hooks;
     struct sg_groups listeners; /* struct sg_listener_conf */
     struct sg_conf_text *text;
     struct sg_arena *arena;
-    config_t tree;              /* kept: module settings are read from it */
+    config_t tree; /* kept: module settings are read from it */
 };
 
 /* The table of the whole configuration; `help` of every key is there for manuals. */

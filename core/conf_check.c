@@ -44,7 +44,8 @@ check_user(const struct check *check)
     if (user == NULL)
         return;
     if (geteuid() != 0) {
-        sg_diag_note(check->diag, &where, "user: \"%.60s\" has no effect: sockgate was not started as root, so every "
+        sg_diag_note(check->diag, &where,
+                     "user: \"%.60s\" has no effect: sockgate was not started as root, so every "
                      "process runs as uid %lu and a hole in a worker reaches the generation's memory and files",
                      user, (unsigned long)geteuid());
         return;
@@ -101,8 +102,8 @@ check_name(const struct check *check, const struct sg_where *where, const char *
     static const char good[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
 
     if (name[0] == '\0' || strlen(name) > 63 || name[strspn(name, good)] != '\0')
-        sg_diag_error(check->diag, where, name, "the %s name \"%.80s\" is not good: 1 to 63 letters, digits, _ or -", what,
-                      name);
+        sg_diag_error(check->diag, where, name, "the %s name \"%.80s\" is not good: 1 to 63 letters, digits, _ or -",
+                      what, name);
 }
 
 /* Is there an instance of this name? Its use is noted. */
@@ -147,9 +148,9 @@ check_command(const struct check *check, const char *path, const struct sg_comma
 {
     const struct {
         const char *key, *name;
-    } commands[] = {
-        { "connect", command->connect }, { "bind", command->bind }, { "udp_associate", command->udp_associate }
-    };
+    } commands[] = { { "connect", command->connect },
+                     { "bind", command->bind },
+                     { "udp_associate", command->udp_associate } };
 
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++) {
         char key[96];
@@ -191,8 +192,10 @@ check_modules(const struct check *check)
             continue;
         check_name(check, &where, "instance", m->name);
         if (!check->used[i])
-            sg_diag_error(check->diag, &where, m->name, "the instance \"%.80s\" is unused: name it in \"hooks\" or take "
-                          "it out", m->name);
+            sg_diag_error(check->diag, &where, m->name,
+                          "the instance \"%.80s\" is unused: name it in \"hooks\" or take "
+                          "it out",
+                          m->name);
         for (size_t j = 0; j < i; j++) {
             const struct sg_module_conf *other = sg_conf_module(check->conf, j);
 
@@ -210,8 +213,9 @@ static void
 check_addresses(const struct check *check, const struct sg_where *where, const struct sg_listener_conf *l,
                 const struct sg_listener_conf *other)
 {
-    const bool covers = l->address.family == other->address.family &&
-                        ((sg_addr_special(&l->address) | sg_addr_special(&other->address)) & SG_SPECIAL_UNSPECIFIED) != 0;
+    const bool covers =
+        l->address.family == other->address.family &&
+        ((sg_addr_special(&l->address) | sg_addr_special(&other->address)) & SG_SPECIAL_UNSPECIFIED) != 0;
 
     if (l->port == 0 || l->port != other->port || l->address.family == SG_FAMILY_NONE)
         return;

@@ -51,7 +51,7 @@ files_refusal(const struct files_reader *reader, const struct stat *st)
     if (reader->depth == FILES_DEPTH_MAX)
         return "more than 10 files inside each other";
     if (reader->n_files == FILES_MAX)
-        return "more than 1000 files";
+        return "more than 1000 files in all";
     return NULL;
 }
 
@@ -60,7 +60,7 @@ files_read(struct files_reader *reader, const char *path, const struct sg_where 
 {
     /* O_NONBLOCK: nobody need write into a FIFO for us to find out that it is one. */
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    struct stat st;
+    struct stat st = { 0 };
     const char *why = NULL, *bytes = NULL;
     size_t len = 0;
 
@@ -73,6 +73,7 @@ files_read(struct files_reader *reader, const char *path, const struct sg_where 
         (void)close(fd);
     if (why != NULL) {
         files_error(reader, from, path, why);
+        reader->n_files += reader->n_files == FILES_MAX ? 1 : 0;
         return;
     }
     reader->octets += len;
@@ -129,7 +130,8 @@ files_include(struct sg_conf_includer *self, const struct sg_where *where, const
     const size_t folder_len = slash != NULL ? (size_t)(slash - where->file) + 1 : 0;
     char path[PATH_MAX];
 
-    if (memchr(name, '*', name_len) != NULL || memchr(name, '?', name_len) != NULL || memchr(name, '[', name_len) != NULL)
+    if (memchr(name, '*', name_len) != NULL || memchr(name, '?', name_len) != NULL ||
+        memchr(name, '[', name_len) != NULL)
         files_glob(reader, where, where->file, folder_len, name, name_len);
     else if (folder_len + name_len >= sizeof path)
         files_error(reader, where, "...", strerror(ENAMETOOLONG));

@@ -28,8 +28,7 @@ sg_conf_scan_begin(struct sg_conf_scan *scan, struct sg_diag *diag)
     *scan = (struct sg_conf_scan){ .diag = diag };
 }
 
-static void SG_PRINTF(3, 4)
-scan_error(struct sg_conf_scan *scan, size_t column, const char *format, ...)
+static void SG_PRINTF(3, 4) scan_error(struct sg_conf_scan *scan, size_t column, const char *format, ...)
 {
     char text[400];
     va_list args;
@@ -42,8 +41,7 @@ scan_error(struct sg_conf_scan *scan, size_t column, const char *format, ...)
 
 /* ---- the order of words */
 
-static void SG_PRINTF(3, 4)
-grammar_lost(struct sg_conf_scan *scan, const struct word *w, const char *format, ...)
+static void SG_PRINTF(3, 4) grammar_lost(struct sg_conf_scan *scan, const struct word *w, const char *format, ...)
 {
     char text[300];
     va_list args;
@@ -95,8 +93,7 @@ grammar_open(struct sg_conf_scan *scan, const struct word *w)
         grammar_lost(scan, w, "more than %d brackets inside each other", SG_CONF_SCAN_DEPTH);
         return;
     }
-    scan->brackets[scan->depth++] =
-        (struct sg_conf_bracket){ .mark = mark, .where = scan->where, .column = w->column };
+    scan->brackets[scan->depth++] = (struct sg_conf_bracket){ .mark = mark, .where = scan->where, .column = w->column };
     scan->expect = mark == '{' ? SG_CONF_EXPECT_NAME : SG_CONF_EXPECT_FIRST;
 }
 
@@ -141,7 +138,8 @@ grammar_element(struct sg_conf_scan *scan, struct sg_conf_bracket *array, const 
     if (array->elements == 0)
         array->elements = (int)w->type;
     else if (array->elements != (int)w->type)
-        scan_error(scan, w->column, "an array [ ... ] holds values of one type: quote all of them, or use a list ( ... )");
+        scan_error(scan, w->column,
+                   "an array [ ... ] holds values of one type: quote all of them, or use a list ( ... )");
 }
 
 static void
@@ -341,7 +339,8 @@ scan_number(struct sg_conf_scan *scan, struct word *w)
         scan_integer(scan, w, p, digits, 10);
     } else {
         w->type = WORD_BAD;
-        scan_error(scan, w->column, "this is no number: quote a value with a unit, an address or another string, as in %s",
+        scan_error(scan, w->column,
+                   "this is no number: quote a value with a unit, an address or another string, as in %s",
                    word_text(w, text));
     }
 }

@@ -31,8 +31,8 @@ enum sg_conf_expect {
 };
 
 struct sg_conf_bracket {
-    char mark;             /* { [ ( */
-    int elements;          /* of an array: the type that all must have; 0: none yet */
+    char mark;    /* { [ ( */
+    int elements; /* of an array: the type that all must have; 0: none yet */
     struct sg_where where;
     size_t column;
 };

@@ -37,6 +37,7 @@ struct sg_where sg_conf_text_where(const struct sg_conf_text *text, unsigned exp
 bool sg_conf_text_holds(const struct sg_conf_text *text, unsigned expanded_line, const char *what);
 /* The other way: the line's number in the expanded text, 0 if it is not there. */
 unsigned sg_conf_text_order(const struct sg_conf_text *text, const struct sg_where *where);
-const char *sg_conf_text_line(const struct sg_conf_text *text, const struct sg_where *where, size_t *len_out); /* or NULL */
+const char *sg_conf_text_line(const struct sg_conf_text *text, const struct sg_where *where,
+                              size_t *len_out); /* or NULL */
 
 #endif

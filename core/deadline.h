@@ -14,8 +14,8 @@ struct sg_deadline_queue;
 
 struct sg_deadline {
     struct sg_deadline *next, *prev;
-    struct sg_deadline_queue *queue; /* NULL: not armed */
-    int64_t due_ms;                  /* on the monotonic clock */
+    struct sg_deadline_queue *queue;           /* NULL: not armed */
+    int64_t due_ms;                            /* on the monotonic clock */
     void (*expired)(struct sg_deadline *self); /* called unarmed */
 };
 
@@ -26,7 +26,8 @@ struct sg_deadline_queue {
     ev_timer timer;
 };
 
-void sg_deadline_queue_init(struct sg_deadline_queue *queue, struct ev_loop *loop, int64_t ms); /* ms 0: never expires */
+void sg_deadline_queue_init(struct sg_deadline_queue *queue, struct ev_loop *loop,
+                            int64_t ms); /* ms 0: never expires */
 void sg_deadline_queue_stop(struct sg_deadline_queue *queue);
 void sg_deadline_arm(struct sg_deadline_queue *queue, struct sg_deadline *deadline); /* moves it if armed */
 void sg_deadline_disarm(struct sg_deadline *deadline);

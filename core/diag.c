@@ -87,9 +87,8 @@ diag_place(const struct sg_diag *diag, const struct sg_where *where)
     return (struct sg_where){ sg_arena_strndup(diag->arena, file, strlen(file)), where->line };
 }
 
-static void SG_PRINTF(6, 0)
-diag_add(struct sg_diag *diag, int level, const struct sg_where *where, const char *mark, size_t column,
-         const char *format, va_list args)
+static void SG_PRINTF(6, 0) diag_add(struct sg_diag *diag, int level, const struct sg_where *where, const char *mark,
+                                     size_t column, const char *format, va_list args)
 {
     char text[1024];
     const struct sg_where place = diag_place(diag, where);
@@ -185,8 +184,8 @@ diag_find_word(const char *line, size_t len, const char *mark)
 
     while ((p = memmem(p, (size_t)(end - p), mark, mark_len)) != NULL) {
         const bool joined_before = p > line && diag_word_char(p[-1]) && diag_word_char(mark[0]);
-        const bool joined_behind = end - p > (ptrdiff_t)mark_len && diag_word_char(p[mark_len]) &&
-                                   diag_word_char(mark[mark_len - 1]);
+        const bool joined_behind =
+            end - p > (ptrdiff_t)mark_len && diag_word_char(p[mark_len]) && diag_word_char(mark[mark_len - 1]);
 
         if (!joined_before && !joined_behind)
             return p;

@@ -110,7 +110,9 @@ generation_workers(void)
         .instances = gen.load.instances,
         .listeners = gen.listeners,
         .n_listeners = conf->listeners.n,
-        .n_workers = conf->core.workers > 0 ? (unsigned)conf->core.workers : cpus > 0 ? (unsigned)cpus : 1,
+        .n_workers = conf->core.workers > 0 ? (unsigned)conf->core.workers
+                     : cpus > 0             ? (unsigned)cpus
+                                            : 1,
     };
     if (sg_proc_rights(conf->core.user, &sup->rights) == -1 || sg_supervisor_open(sup) == -1)
         return -1;
@@ -152,7 +154,8 @@ generation_start(struct sg_msg *msg)
     sg_load_show(&gen.load, text, sizeof text);
     if (!sg_load_good(&gen.load))
         return generation_fail(text);
-    if (sg_log_open(gen.load.conf->core.error_log.target, (enum sg_log_level)gen.load.conf->core.error_log.level) == -1) {
+    if (sg_log_open(gen.load.conf->core.error_log.target, (enum sg_log_level)gen.load.conf->core.error_log.level) ==
+        -1) {
         (void)snprintf(text, sizeof text, "%.3000s: %s", gen.load.conf->core.error_log.target, strerror(errno));
         sg_logf(SG_LOG_EMERG, "%s", text);
         return generation_fail(text);
@@ -222,8 +225,7 @@ generation_drain(void)
 {
     if (gen.state == GEN_DRAINING)
         return;
-    generation_wind_up(GEN_DRAINING, SG_MSG_DRAIN,
-                       gen.load.conf->core.timeouts.drain + GENERATION_DRAIN_GRACE_MS);
+    generation_wind_up(GEN_DRAINING, SG_MSG_DRAIN, gen.load.conf->core.timeouts.drain + GENERATION_DRAIN_GRACE_MS);
 }
 
 static void

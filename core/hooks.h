@@ -63,10 +63,10 @@ enum sg_outcome sg_verdict_at_end(enum sg_phase phase, bool undecided);
 struct sg_run {
     struct sg_session *session;
     enum sg_phase phase;
-    bool undecided;            /* before target: the request was undecided; during request: one was remembered */
+    bool undecided; /* before target: the request was undecided; during request: one was remembered */
     size_t next;
-    const struct sg_addr *addr; /* target: the address in question; borrowed */
-    struct sg_pending *pending; /* the open handle, if any */
+    const struct sg_addr *addr;  /* target: the address in question; borrowed */
+    struct sg_pending *pending;  /* the open handle, if any */
     unsigned resumed;            /* a chain that is resumed without end is stopped */
     struct sg_instance *decider; /* whose verdict ended the list; NULL at the end of the list */
     struct sg_decision decision; /* of the decider, or of the last module asked */

@@ -29,6 +29,7 @@ void sg_json_octets(struct sg_json *json, const char *name, const void *octets, 
 void sg_json_string(struct sg_json *json, const char *name, const char *text);
 void sg_json_number(struct sg_json *json, const char *name, int64_t number);
 void sg_json_strings(struct sg_json *json, const char *name, const char *const *texts, size_t n);
-size_t sg_json_end(struct sg_json *json); /* closes the object, adds a line feed and a NUL; the length without the NUL */
+size_t
+sg_json_end(struct sg_json *json); /* closes the object, adds a line feed and a NUL; the length without the NUL */
 
 #endif

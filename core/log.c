@@ -36,9 +36,9 @@ static struct {
     bool ours; /* to be closed when another one takes its place */
     enum log_kind kind;
     enum sg_log_level level;
-    char role[64];        /* "": plain style */
-    unsigned long lost;   /* lines since the last one that got through */
-    char rest[REST_MAX];  /* of a line that was taken in part: goes out before anything else */
+    char role[64];       /* "": plain style */
+    unsigned long lost;  /* lines since the last one that got through */
+    char rest[REST_MAX]; /* of a line that was taken in part: goes out before anything else */
     size_t rest_len;
 } errlog = { .fd = STDERR_FILENO, .kind = LOG_KIND_ASK_POLL, .level = SG_LOG_NOTICE };
 

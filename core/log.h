@@ -24,7 +24,8 @@ void sg_log_role(const char *role); /* turns to the dated style; "master", "gene
 int sg_log_fd(void);
 enum sg_log_level sg_log_level(void);
 void sg_log_set_level(enum sg_log_level level);
-void sg_log_take_fd(int fd); /* takes over a descriptor that was opened elsewhere (reopen in a process without rights) */
+void
+sg_log_take_fd(int fd); /* takes over a descriptor that was opened elsewhere (reopen in a process without rights) */
 
 void sg_logf(enum sg_log_level level, const char *format, ...) SG_PRINTF(2, 3);
 void sg_vlogf(enum sg_log_level level, const char *format, va_list args) SG_PRINTF(2, 0);

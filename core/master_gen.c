@@ -138,8 +138,12 @@ sg_master_spawn(struct sg_master *master, enum sg_purpose purpose)
         sg_logf(SG_LOG_ERR, "cannot start a generation: %s", gen == NULL ? "too many are draining" : strerror(errno));
         return -1;
     }
-    *gen = (struct sg_gen){ .state = SG_GEN_LOADING, .purpose = purpose, .number = ++master->numbers,
-                            .began_ms = sg_mono_ms(), .channel = pair[0], .text_fd = -1 };
+    *gen = (struct sg_gen){ .state = SG_GEN_LOADING,
+                            .purpose = purpose,
+                            .number = ++master->numbers,
+                            .began_ms = sg_mono_ms(),
+                            .channel = pair[0],
+                            .text_fd = -1 };
     if (purpose == SG_PURPOSE_RELOAD) {
         gen->who_pid = master->who_pid;
         gen->who_uid = master->who_uid;
@@ -190,7 +194,8 @@ gen_lock(struct sg_master *master, char *why, size_t size)
     }
     if (fcntl(fd, F_SETLK, &lock) == -1) {
         if (fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
-            (void)snprintf(why, size, "already running as pid %ld (%.1000s is locked)", (long)lock.l_pid, master->pid_file);
+            (void)snprintf(why, size, "already running as pid %ld (%.1000s is locked)", (long)lock.l_pid,
+                           master->pid_file);
         else
             (void)snprintf(why, size, "%.1000s: %s", master->pid_file, strerror(errno));
         (void)close(fd);

@@ -27,8 +27,8 @@ struct sg_gen {
     enum sg_gen_state state;
     enum sg_purpose purpose;
     unsigned number, workers;
-    bool accepting;       /* has not said yet that it accepts no more */
-    int64_t began_ms;     /* of the load */
+    bool accepting;   /* has not said yet that it accepts no more */
+    int64_t began_ms; /* of the load */
     pid_t who_pid;
     uid_t who_uid;
     struct sg_sockets bound; /* keys that it uses; fd -1 where the master had the socket already */

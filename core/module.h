@@ -15,8 +15,8 @@
 struct sg_loaded {
     struct sg_loaded *next;
     char *path;
-    struct sg_module mod;           /* our own copy, zero behind what the module's version knows */
-    struct sg_auth_ops auth;        /* likewise; mod.auth points here, or NULL */
+    struct sg_module mod;    /* our own copy, zero behind what the module's version knows */
+    struct sg_auth_ops auth; /* likewise; mod.auth points here, or NULL */
     struct sg_access_ops access;
     struct sg_command_ops command;
 };
@@ -34,8 +34,8 @@ struct sg_instance {
     const struct sg_module *mod; /* NULL: could not be loaded */
     const struct sg_module_conf *conf;
     const struct sg_conf *whole;
-    struct sg_diag *diag;   /* where sg_conf_error() goes; NULL after init */
-    void *settings;         /* filled struct of mod->conf_size */
+    struct sg_diag *diag; /* where sg_conf_error() goes; NULL after init */
+    void *settings;       /* filled struct of mod->conf_size */
     void *data;
     bool initialised, started;
     struct sg_instance_lines lines;

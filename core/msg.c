@@ -293,7 +293,8 @@ sg_msg_read(int fd, struct sg_msg *msg)
     sg_msg_begin(msg, 0);
     if (n == 0)
         return 0;
-    if (n != (ssize_t)sizeof head || head.len > sizeof msg->data || read(fd, msg->data, head.len) != (ssize_t)head.len) {
+    if (n != (ssize_t)sizeof head || head.len > sizeof msg->data ||
+        read(fd, msg->data, head.len) != (ssize_t)head.len) {
         errno = EPROTO;
         return -1;
     }

@@ -45,28 +45,28 @@ enum sg_msg_type {
 
 /* What a field means. One list for all messages; these numbers too are for ever. */
 enum sg_msg_tag {
-    SG_TAG_TEXT = 1,        /* why something failed, for people; several lines */
-    SG_TAG_KEY = 2,         /* of a listening socket, see sockets.h */
-    SG_TAG_NAME = 3,        /* of a listener */
-    SG_TAG_FD = 4,          /* the descriptor that the message is about */
-    SG_TAG_LOG_FD = 5,      /* the error log */
-    SG_TAG_LOG_LEVEL = 6,   /* enum sg_log_level */
-    SG_TAG_TEXT_FD = 7,     /* a configuration's bytes (sg_conf_text_save) */
-    SG_TAG_IDS_FD = 8,      /* the page of struct sg_ids */
-    SG_TAG_NUMBER = 9,      /* of a generation */
-    SG_TAG_CONF_PATH = 10,  /* absent: the embedded default */
+    SG_TAG_TEXT = 1,       /* why something failed, for people; several lines */
+    SG_TAG_KEY = 2,        /* of a listening socket, see sockets.h */
+    SG_TAG_NAME = 3,       /* of a listener */
+    SG_TAG_FD = 4,         /* the descriptor that the message is about */
+    SG_TAG_LOG_FD = 5,     /* the error log */
+    SG_TAG_LOG_LEVEL = 6,  /* enum sg_log_level */
+    SG_TAG_TEXT_FD = 7,    /* a configuration's bytes (sg_conf_text_save) */
+    SG_TAG_IDS_FD = 8,     /* the page of struct sg_ids */
+    SG_TAG_NUMBER = 9,     /* of a generation */
+    SG_TAG_CONF_PATH = 10, /* absent: the embedded default */
     SG_TAG_PID_FILE = 11,
     SG_TAG_RUNTIME_DIR = 12,
     SG_TAG_WORKERS = 13,
     SG_TAG_STATE_VERSION = 14, /* of the state that an upgrading master will write */
     SG_TAG_FIRST = 15,         /* nothing has run before: messages in plain style */
     SG_TAG_PID = 16,
-    SG_TAG_STATE = 17,         /* enum sg_gen_state */
+    SG_TAG_STATE = 17, /* enum sg_gen_state */
     SG_TAG_PID_FD = 18,
     SG_TAG_BINARY = 19,
     SG_TAG_ACCEPTING = 20,
-    SG_TAG_PURPOSE = 21,       /* enum sg_purpose */
-    SG_TAG_BEGAN = 22,         /* monotonic milliseconds */
+    SG_TAG_PURPOSE = 21, /* enum sg_purpose */
+    SG_TAG_BEGAN = 22,   /* monotonic milliseconds */
     SG_TAG_WHO_PID = 23,
     SG_TAG_WHO_UID = 24,
     SG_TAG_RELOAD_WANTED = 25,

@@ -26,7 +26,7 @@ struct sg_pending {
     struct sg_session *session;
     enum sg_verdict verdict;
     bool resolved;
-    sg_pending_resume *resume;       /* NULL while the window is open */
+    sg_pending_resume *resume; /* NULL while the window is open */
     void *owner;
     struct sg_pending *next, **prev; /* all of a session */
 };

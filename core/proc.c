@@ -71,9 +71,9 @@ sg_proc_drop(const struct sg_rights *rights)
     (void)umask(077);
     if (chdir("/") == -1)
         return -1;
-    if (rights->change &&
-        (setgroups((size_t)rights->n_groups, rights->groups) == -1 || setresgid(rights->gid, rights->gid, rights->gid) == -1 ||
-         setresuid(rights->uid, rights->uid, rights->uid) == -1)) {
+    if (rights->change && (setgroups((size_t)rights->n_groups, rights->groups) == -1 ||
+                           setresgid(rights->gid, rights->gid, rights->gid) == -1 ||
+                           setresuid(rights->uid, rights->uid, rights->uid) == -1)) {
         sg_logf(SG_LOG_EMERG, "cannot give up rights: %s", strerror(errno));
         return -1;
     }

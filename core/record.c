@@ -159,8 +159,8 @@ sg_record_write(const struct sg_record *rec, enum sg_event event)
 {
     char line[RECORD_LINE_MAX];
     struct sg_json json;
-    const int64_t since = (event == SG_EVENT_SESSION_START ? rec->connected_mono_ms : rec->ended_mono_ms) -
-                          rec->accepted_mono_ms;
+    const int64_t since =
+        (event == SG_EVENT_SESSION_START ? rec->connected_mono_ms : rec->ended_mono_ms) - rec->accepted_mono_ms;
 
     sg_json_begin(&json, line, sizeof line);
     record_time(&json, rec->accepted_wall_ms + since);

@@ -22,8 +22,8 @@
 /* X(name, text, refused?) */
 #define SG_REASONS(X)                                                                                                  \
     X(NONE, "none", false)                                                                                             \
-    X(CLOSED, "closed", false)                       /* both sides have ended */                                       \
-    X(CLIENT_GONE, "client_gone", false)             /* the client closed before it was served */                      \
+    X(CLOSED, "closed", false)           /* both sides have ended */                                                   \
+    X(CLIENT_GONE, "client_gone", false) /* the client closed before it was served */                                  \
     X(CLIENT_RESET, "client_reset", false)                                                                             \
     X(TARGET_RESET, "target_reset", false)                                                                             \
     X(CLIENT_UNREACHABLE, "client_unreachable", false) /* keepalive, TCP_USER_TIMEOUT or the network gave up */        \
@@ -34,16 +34,16 @@
     X(IDLE_TIMEOUT, "idle_timeout", false)                                                                             \
     X(HALF_CLOSED_TIMEOUT, "half_closed_timeout", false)                                                               \
     X(MAX_SESSION, "max_session", false)                                                                               \
-    X(CONNECT_FAILED, "connect_failed", false)       /* REP and errno say how */                                       \
+    X(CONNECT_FAILED, "connect_failed", false) /* REP and errno say how */                                             \
     X(RESOLVE_FAILED, "resolve_failed", false)                                                                         \
     X(FILTER_ERROR, "filter_error", false)                                                                             \
     X(MODULE_ERROR, "module_error", false)                                                                             \
-    X(SHORTAGE, "shortage", false)                   /* memory, descriptors, ports */                                  \
+    X(SHORTAGE, "shortage", false) /* memory, descriptors, ports */                                                    \
     X(INTERNAL_ERROR, "internal_error", false)                                                                         \
     X(DRAIN_TIMEOUT, "drain_timeout", false)                                                                           \
     X(STOPPED, "stopped", false)                                                                                       \
-    X(CLIENT_RANGE, "client_range", true)            /* outside `clients` of the listener */                           \
-    X(ACCESS_CLIENT, "access_client", true)          /* a rule about the client */                                     \
+    X(CLIENT_RANGE, "client_range", true)   /* outside `clients` of the listener */                                    \
+    X(ACCESS_CLIENT, "access_client", true) /* a rule about the client */                                              \
     X(NO_METHOD, "no_method", true)                                                                                    \
     X(LOGIN_DENIED, "login_denied", true)                                                                              \
     X(ACCESS_REQUEST, "access_request", true)                                                                          \
@@ -56,35 +56,35 @@ enum sg_event {
 #define X(name, text) SG_EVENT_##name,
     SG_EVENTS(X)
 #undef X
-    SG_EVENT_COUNT
+        SG_EVENT_COUNT
 };
 
 enum sg_reason {
 #define X(name, text, refused) SG_REASON_##name,
     SG_REASONS(X)
 #undef X
-    SG_REASON_COUNT
+        SG_REASON_COUNT
 };
 
 /* One session as the record tells it. Plain data: no pointer into the session; strings are counted or bounded. */
 struct sg_record {
     char id[33];
-    bool started;             /* session_start is out: the end is session_end */
-    uint8_t reason;           /* enum sg_reason; the first one set stays */
-    uint8_t rep;              /* REP sent, valid if replied */
+    bool started;   /* session_start is out: the end is session_end */
+    uint8_t reason; /* enum sg_reason; the first one set stays */
+    uint8_t rep;    /* REP sent, valid if replied */
     bool replied;
     uint8_t ver, method, cmd, assurance;
-    int err;                  /* errno of the failure, 0: none */
-    const char *listener;     /* constant strings of the configuration */
+    int err;              /* errno of the failure, 0: none */
+    const char *listener; /* constant strings of the configuration */
     const char *auth_instance;
     const char *rule, *rule_file;
     unsigned rule_line;
-    char phase[16];           /* the state in which it ended */
-    char reason_text[128];    /* a few words from the module */
+    char phase[16];                             /* the state in which it ended */
+    char reason_text[128];                      /* a few words from the module */
     struct sg_addr client, local, target, bind; /* target: reached or last tried */
     char user[256];
     uint8_t user_len;
-    char name[256];           /* DST.ADDR as a name */
+    char name[256]; /* DST.ADDR as a name */
     uint8_t name_len;
     uint16_t port;            /* DST.PORT */
     struct sg_addr tried[16]; /* addresses to which a SYN was sent */

@@ -54,8 +54,9 @@ flow_sink(const struct sg_session *s, const struct flow *flow)
 static int
 flow_lost(struct sg_session *s, bool client, int err)
 {
-    sg_session_reason(s, client ? sg_session_lost(err, SG_REASON_CLIENT_RESET, SG_REASON_CLIENT_UNREACHABLE)
-                                : sg_session_lost(err, SG_REASON_TARGET_RESET, SG_REASON_TARGET_UNREACHABLE),
+    sg_session_reason(s,
+                      client ? sg_session_lost(err, SG_REASON_CLIENT_RESET, SG_REASON_CLIENT_UNREACHABLE)
+                             : sg_session_lost(err, SG_REASON_TARGET_RESET, SG_REASON_TARGET_UNREACHABLE),
                       err);
     sg_session_end(s, true);
     return -1;
@@ -323,8 +324,8 @@ int
 sg_relay_new(struct sg_session *s)
 {
     struct sg_relay *relay = calloc(1, sizeof *relay);
-    const size_t most = s->encapsulated ? s->filter->max_plain + s->filter->max_overhead + SG_SETUP_IN_MAX
-                                        : (size_t)SG_SHARED_SIZE;
+    const size_t most =
+        s->encapsulated ? s->filter->max_plain + s->filter->max_overhead + SG_SETUP_IN_MAX : (size_t)SG_SHARED_SIZE;
 
     if (relay == NULL)
         return -1;

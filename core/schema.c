@@ -49,7 +49,7 @@ schema_element_where(const struct sg_schema_walk *walk, const config_setting_t *
 }
 
 static void SG_PRINTF(3, 4)
-schema_error(const struct schema_key *key, const struct sg_where *where, const char *format, ...)
+    schema_error(const struct schema_key *key, const struct sg_where *where, const char *format, ...)
 {
     char text[640];
     va_list args;

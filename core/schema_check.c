@@ -20,8 +20,7 @@ struct check {
     const char *wrong; /* the first mistake; the others could follow from it */
 };
 
-static void SG_PRINTF(3, 4)
-check_fail(struct check *check, const struct sg_conf_item *item, const char *format, ...)
+static void SG_PRINTF(3, 4) check_fail(struct check *check, const struct sg_conf_item *item, const char *format, ...)
 {
     char text[256];
     int n;
@@ -119,9 +118,9 @@ check_table(struct check *check, const struct sg_conf_item *items, size_t first,
         if (check->wrong != NULL)
             return;
         check_place(check, items, item, first, size);
-        if (child)
+        if (child && item->child != NULL)
             check_table(check, item->child, sizeof(struct sg_where), item->child_size, depth + 1);
-        else
+        else if (!child)
             check_values(check, item);
     }
 }

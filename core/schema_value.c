@@ -25,7 +25,8 @@ static const struct {
     [SG_CONF_SIZE] = { sizeof(int64_t), sizeof(int64_t), false, "a size, as in \"64K\"" },
     [SG_CONF_DURATION] = { sizeof(int64_t), sizeof(int64_t), false, "a duration with a unit, as in \"30s\"" },
     [SG_CONF_STRING] = { sizeof(char *), sizeof(char *), false, "a string, as in \"text\"" },
-    [SG_CONF_STRINGS] = { sizeof(struct sg_string), sizeof(struct sg_strings), true, "strings, as in [ \"a\", \"b\" ]" },
+    [SG_CONF_STRINGS] = { sizeof(struct sg_string), sizeof(struct sg_strings), true,
+                          "strings, as in [ \"a\", \"b\" ]" },
     [SG_CONF_ADDRESS] = { sizeof(struct sg_addr), sizeof(struct sg_addr), false, "an IP address, as in \"192.0.2.1\"" },
     [SG_CONF_RANGES] = { sizeof(struct sg_range_item), sizeof(struct sg_ranges), true,
                          "address ranges, as in [ \"192.0.2.0/24\", \"2001:db8::/32\" ]" },
@@ -68,8 +69,7 @@ sg_value_field_size(enum sg_conf_type type)
 }
 
 /* Appends to a text; what does not fit is cut. */
-static void SG_PRINTF(3, 4)
-value_append(char *text, size_t size, const char *format, ...)
+static void SG_PRINTF(3, 4) value_append(char *text, size_t size, const char *format, ...)
 {
     const size_t len = strlen(text);
     va_list args;
@@ -194,7 +194,8 @@ static int
 value_address(const char *text, struct sg_addr *addr, char *why, size_t size)
 {
     if (sg_addr_parse(text, addr) == -1) {
-        (void)snprintf(why, size, "\"%.60s\" is not an IP address: write one as in \"192.0.2.1\" or \"2001:db8::1\"", text);
+        (void)snprintf(why, size, "\"%.60s\" is not an IP address: write one as in \"192.0.2.1\" or \"2001:db8::1\"",
+                       text);
         return -1;
     }
     sg_addr_canonical(addr);

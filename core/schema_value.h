@@ -11,8 +11,8 @@
 
 #include "arena.h"
 
-size_t sg_value_size(enum sg_conf_type type);            /* of one value; for lists, of one element; 0: no such type */
-size_t sg_value_field_size(enum sg_conf_type type);      /* of the field in the struct; 0 for GROUP */
+size_t sg_value_size(enum sg_conf_type type);       /* of one value; for lists, of one element; 0: no such type */
+size_t sg_value_field_size(enum sg_conf_type type); /* of the field in the struct; 0 for GROUP */
 /* What the item takes, for messages: `a string, as in "text"`. Returns `text`. */
 const char *sg_value_wanted(const struct sg_conf_item *item, char *text, size_t size);
 /* 0, or -1 with what is wrong and what would be right in `why`. Range checks included. */

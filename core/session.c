@@ -202,9 +202,9 @@ session_write_end(struct sg_session *s)
     if (rec->phase[0] == '\0')
         (void)snprintf(rec->phase, sizeof rec->phase, "%s", states[s->state].name);
     rec->ended_mono_ms = sg_mono_ms();
-    sg_record_write(rec, rec->started                       ? SG_EVENT_SESSION_END
+    sg_record_write(rec, rec->started                     ? SG_EVENT_SESSION_END
                          : sg_reason_refused(rec->reason) ? SG_EVENT_SESSION_REFUSED
-                                                            : SG_EVENT_SESSION_FAILED);
+                                                          : SG_EVENT_SESSION_FAILED);
 }
 
 static void

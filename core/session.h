@@ -68,30 +68,30 @@ struct sg_session {
     const struct sg_filter_ops *filter;
     void *filter_state;
 
-    struct sg_deadline phase;  /* one at a time: handshake, idle, half_closed, linger */
-    struct sg_deadline setup;  /* setup_max, then max_session */
+    struct sg_deadline phase;           /* one at a time: handshake, idle, half_closed, linger */
+    struct sg_deadline setup;           /* setup_max, then max_session */
     int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
-    size_t drained;            /* CLOSING: octets read and thrown away */
-    bool waiting;              /* for octets of the client: the handshake clock runs */
-    bool eof;                  /* the client has ended its side */
-    bool encapsulated;         /* AUTH is over and there is a filter */
-    bool asked;                /* AUTH: exchange() has been called */
+    size_t drained;                     /* CLOSING: octets read and thrown away */
+    bool waiting;                       /* for octets of the client: the handshake clock runs */
+    bool eof;                           /* the client has ended its side */
+    bool encapsulated;                  /* AUTH is over and there is a filter */
+    bool asked;                         /* AUTH: exchange() has been called */
     bool have_request;
-    bool undecided;            /* request access ended UNDECIDED */
-    bool shut;                 /* CLOSING: our side has ended */
-    bool ending;               /* to be ended, as soon as no code of a module is on the stack */
+    bool undecided; /* request access ended UNDECIDED */
+    bool shut;      /* CLOSING: our side has ended */
+    bool ending;    /* to be ended, as soon as no code of a module is on the stack */
 
-    struct sg_instance *auth;  /* the instance that serves METHOD */
-    size_t unconsumed;         /* AUTH: octets in `in` that exchange() did not want yet */
-    struct sg_answer answer;   /* owns the strings of `identity` */
+    struct sg_instance *auth; /* the instance that serves METHOD */
+    size_t unconsumed;        /* AUTH: octets in `in` that exchange() did not want yet */
+    struct sg_answer answer;  /* owns the strings of `identity` */
     struct sg_identity identity;
     struct sg_request request;
-    unsigned special_allowed;  /* special ranges that the OK at request allows */
-    struct sg_run run;         /* client and request phases */
+    unsigned special_allowed; /* special ranges that the OK at request allows */
+    struct sg_run run;        /* client and request phases */
     struct sg_pending *pendings;
     struct sg_timer *timers;
-    void **slots; /* by instance number - 1; NULL until the first is made */
-    uint8_t command_rep;       /* sg_session_set_rep() */
+    void **slots;        /* by instance number - 1; NULL until the first is made */
+    uint8_t command_rep; /* sg_session_set_rep() */
     const char *doing;
 
     struct sg_dial *dial;

@@ -29,9 +29,9 @@ int sg_socket_bind(const struct sg_listener_conf *listener);
 void sg_socket_options(int fd, const struct sg_timeouts_conf *timeouts);
 const char *sg_socket_text(int fd, char *text, size_t size); /* the address and port that it really has */
 
-int sg_sockets_find(const struct sg_sockets *all, const char *key); /* the descriptor, or -1 */
+int sg_sockets_find(const struct sg_sockets *all, const char *key);  /* the descriptor, or -1 */
 int sg_sockets_add(struct sg_sockets *all, const char *key, int fd); /* takes the descriptor; -1: no memory */
-void sg_sockets_clear(struct sg_sockets *all);                      /* closes all */
+void sg_sockets_clear(struct sg_sockets *all);                       /* closes all */
 /* systemd's: LISTEN_PID, LISTEN_FDS; the key is the address that each is bound to. */
 void sg_sockets_inherit(struct sg_sockets *all);
 

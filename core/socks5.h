@@ -24,10 +24,10 @@ struct sg_socks5_greeting {
 struct sg_socks5_request {
     uint8_t cmd, rsv, atyp;
     uint16_t port;
-    struct sg_addr addr;  /* ATYP IPv4, IPv6, or a name that is the text of an address; canonical, with port */
-    const uint8_t *name;  /* inside the input; NULL if addr is set */
-    uint8_t name_len;     /* without a trailing dot */
-    uint8_t rep;          /* if malformed: the REP that says so */
+    struct sg_addr addr; /* ATYP IPv4, IPv6, or a name that is the text of an address; canonical, with port */
+    const uint8_t *name; /* inside the input; NULL if addr is set */
+    uint8_t name_len;    /* without a trailing dot */
+    uint8_t rep;         /* if malformed: the REP that says so */
 };
 
 #define SG_SOCKS5_REPLY_MAX 22 /* VER REP RSV ATYP, IPv6 address, port */

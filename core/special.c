@@ -35,9 +35,12 @@ static const struct {
 };
 
 const struct sg_conf_word sg_special_words[] = {
-    { "loopback", SG_SPECIAL_LOOPBACK },   { "link_local", SG_SPECIAL_LINK_LOCAL },
-    { "metadata", SG_SPECIAL_METADATA },   { "multicast", SG_SPECIAL_MULTICAST },
-    { "unspecified", SG_SPECIAL_UNSPECIFIED }, { "self", SG_SPECIAL_SELF },
+    { "loopback", SG_SPECIAL_LOOPBACK },
+    { "link_local", SG_SPECIAL_LINK_LOCAL },
+    { "metadata", SG_SPECIAL_METADATA },
+    { "multicast", SG_SPECIAL_MULTICAST },
+    { "unspecified", SG_SPECIAL_UNSPECIFIED },
+    { "self", SG_SPECIAL_SELF },
     { NULL, 0 },
 };
 

@@ -17,10 +17,10 @@ struct sg_status {
     unsigned generation; /* that is current now */
     pid_t who_pid;       /* who asked; 0: nobody */
     uid_t who_uid;
-    char text[4096];     /* why not */
+    char text[4096]; /* why not */
 };
 
-int sg_status_write(const char *runtime_dir, const struct sg_status *status);      /* -1 and errno */
-int sg_status_read(const char *runtime_dir, struct sg_status *status_out);         /* -1: none, or not readable */
+int sg_status_write(const char *runtime_dir, const struct sg_status *status); /* -1 and errno */
+int sg_status_read(const char *runtime_dir, struct sg_status *status_out);    /* -1: none, or not readable */
 
 #endif

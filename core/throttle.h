@@ -15,7 +15,7 @@ struct sg_throttle {
     int64_t last_ms;
 };
 void sg_throttle_failed(struct sg_throttle *throttle, int64_t now_ms);
-void sg_throttle_ready(struct sg_throttle *throttle); /* it works: forget */
+void sg_throttle_ready(struct sg_throttle *throttle);                         /* it works: forget */
 int64_t sg_throttle_next(const struct sg_throttle *throttle, int64_t now_ms); /* when the next start is allowed */
 
 /* Five crashes within a minute are too many. */

@@ -18,8 +18,9 @@ struct unit {
 /* Largest first: formatting takes the first that divides. */
 static const struct unit durations[] = { { "d", 86400000 }, { "h", 3600000 }, { "m", 60000 },
                                          { "s", 1000 },     { "ms", 1 },      { NULL, 0 } };
-static const struct unit sizes[] = { { "G", (int64_t)1 << 30 }, { "M", (int64_t)1 << 20 }, { "K", (int64_t)1 << 10 },
-                                     { "", 1 },                 { NULL, 0 } };
+static const struct unit sizes[] = {
+    { "G", (int64_t)1 << 30 }, { "M", (int64_t)1 << 20 }, { "K", (int64_t)1 << 10 }, { "", 1 }, { NULL, 0 }
+};
 
 /* Digits only, at most `max`; the text behind them goes to `rest_out`. */
 static int

@@ -65,8 +65,9 @@ sg_worker_queue(enum sg_queue which)
 uint32_t
 sg_worker_enter(const struct sg_instance *inst)
 {
-    return worker.boot != NULL ? atomic_exchange_explicit(&worker.boot->status->doing, inst->number, memory_order_relaxed)
-                               : 0;
+    return worker.boot != NULL
+               ? atomic_exchange_explicit(&worker.boot->status->doing, inst->number, memory_order_relaxed)
+               : 0;
 }
 
 void

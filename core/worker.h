@@ -36,12 +36,12 @@ struct sg_worker_boot {
     struct sg_instances *instances; /* started in the worker by sg_instances_start() */
     const struct sg_worker_listener *listeners;
     size_t n_listeners;
-    int channel;                     /* orders; end of file: the generation is gone */
+    int channel; /* orders; end of file: the generation is gone */
     struct sg_worker_status *status;
-    unsigned number;                 /* 0 .. workers - 1 */
+    unsigned number; /* 0 .. workers - 1 */
     unsigned n_workers;
-    uint64_t id_epoch;               /* upper half of every session id: random, one per master start */
-    uint16_t id_serial;              /* of this process */
+    uint64_t id_epoch;  /* upper half of every session id: random, one per master start */
+    uint16_t id_serial; /* of this process */
 };
 
 /* Runs until drained or stopped; the exit status of the process. Rights are dropped already. */

@@ -32,7 +32,7 @@ struct sg_decision {
     const char *reason; /* a few words for the log, NULL if the label says it */
     const char *file;   /* where the rule stands */
     unsigned line;
-    unsigned special;   /* with SG_OK: the special ranges that may be reached, bits of enum sg_special */
+    unsigned special; /* with SG_OK: the special ranges that may be reached, bits of enum sg_special */
 };
 
 /* The functions of the role. */

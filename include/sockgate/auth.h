@@ -44,10 +44,10 @@ struct sg_creds {
 
 /* The functions of the role. Exactly one of check and exchange is given. */
 struct sg_auth_ops {
-    size_t size;                 /* sizeof(struct sg_auth_ops) */
-    uint8_t method;              /* enum sg_method: the METHOD that this module serves */
-    uint8_t assurance;           /* enum sg_assurance: the least that an SG_OK of this module proves */
-    bool in_worker;              /* check never blocks: the core calls it in the worker instead of a helper */
+    size_t size;       /* sizeof(struct sg_auth_ops) */
+    uint8_t method;    /* enum sg_method: the METHOD that this module serves */
+    uint8_t assurance; /* enum sg_assurance: the least that an SG_OK of this module proves */
+    bool in_worker;    /* check never blocks: the core calls it in the worker instead of a helper */
 
     /* OK: known, and @answer says who. DECLINED: not my user, ask the next. DENY: refused. ERROR: logged, then as DENY.
      * Runs in a helper process and may block, unless in_worker. */

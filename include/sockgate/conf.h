@@ -105,10 +105,10 @@ struct sg_conf_item {
     bool required;   /* it is an error not to give it */
     int64_t min;     /* INT, SIZE, DURATION: smallest value; STRINGS, RANGES, PORTS, GROUPS: smallest length */
     int64_t max;     /* likewise the largest; 0: no limit */
-    const struct sg_conf_word *words;  /* ENUM, FLAGS */
-    const struct sg_conf_item *child;  /* GROUP, GROUPS: the keys of the child */
-    size_t child_size;                 /* GROUP, GROUPS: sizeof the child's struct */
-    const char *help;                  /* one sentence for manuals and messages */
+    const struct sg_conf_word *words; /* ENUM, FLAGS */
+    const struct sg_conf_item *child; /* GROUP, GROUPS: the keys of the child */
+    size_t child_size;                /* GROUP, GROUPS: sizeof the child's struct */
+    const char *help;                 /* one sentence for manuals and messages */
 };
 
 /*

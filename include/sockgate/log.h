@@ -14,12 +14,12 @@ struct sg_session;
 
 /* How serious a message is; `core.error_log.level` sets which are written. */
 enum sg_log_level {
-    SG_LOG_EMERG = 0, /* sockgate cannot start or go on */
-    SG_LOG_ERR = 1,   /* something is broken and needs the operator */
-    SG_LOG_WARN = 2,  /* something is odd; service goes on */
+    SG_LOG_EMERG = 0,  /* sockgate cannot start or go on */
+    SG_LOG_ERR = 1,    /* something is broken and needs the operator */
+    SG_LOG_WARN = 2,   /* something is odd; service goes on */
     SG_LOG_NOTICE = 3, /* start, stop, reload */
-    SG_LOG_INFO = 4,  /* what a curious operator wants to see */
-    SG_LOG_DEBUG = 5  /* what a developer wants to see */
+    SG_LOG_INFO = 4,   /* what a curious operator wants to see */
+    SG_LOG_DEBUG = 5   /* what a developer wants to see */
 };
 
 /*

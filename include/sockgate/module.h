@@ -65,15 +65,15 @@ enum sg_process { SG_PROCESS_WORKER = 1, SG_PROCESS_HELPER = 2, SG_PROCESS_LOGGE
  * have are NULL. It grows only at the end.
  */
 struct sg_module {
-    uint32_t magic;               /* these four and the name: SG_MODULE_HEAD("auth_none") */
+    uint32_t magic; /* these four and the name: SG_MODULE_HEAD("auth_none") */
     uint16_t abi_major, abi_minor;
-    size_t size;                  /* sizeof(struct sg_module) */
-    const char *name;             /* the module's name, as its file's without ".so" */
-    const char *version;          /* of the module, for -V; NULL: none */
+    size_t size;                     /* sizeof(struct sg_module) */
+    const char *name;                /* the module's name, as its file's without ".so" */
+    const char *version;             /* of the module, for -V; NULL: none */
     const struct sg_conf_item *conf; /* the keys of `settings`; NULL: none are allowed */
-    size_t conf_item_size;        /* sizeof(struct sg_conf_item) */
-    size_t conf_size;             /* of the struct that `conf` describes: allocated, zeroed and filled by the core */
-    size_t session_size;          /* of the slot that sg_session_slot() gives */
+    size_t conf_item_size;           /* sizeof(struct sg_conf_item) */
+    size_t conf_size;                /* of the struct that `conf` describes: allocated, zeroed and filled by the core */
+    size_t session_size;             /* of the slot that sg_session_slot() gives */
 
     int (*init)(struct sg_instance *inst); /* generation: check everything, keep no secret. -1: do not start */
     int (*start)(struct sg_instance *inst, enum sg_process process); /* each process: load what it needs. -1: end it */

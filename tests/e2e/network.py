@@ -24,7 +24,6 @@ _numbers = itertools.count(1)
 
 class Connection(NamedTuple):
     state: int
-    unsent: int
     unread: int
     open: bool  # a program has accepted it, and not closed it
 
@@ -49,7 +48,8 @@ def other_end(sock):
     except OSError:
         return None
     # struct nlmsghdr, struct inet_diag_req_v2 (linux/netlink.h, linux/inet_diag.h): one socket, by its two ends.
-    ends = struct.pack('!HH16s16s', local[1], remote[1], *(ipaddress.ip_address(end[0]).packed for end in (local, remote)))
+    ips = (ipaddress.ip_address(end[0]).packed for end in (local, remote))
+    ends = struct.pack('!HH16s16s', local[1], remote[1], *ips)
     request = (struct.pack('=BBBBI', sock.family, socket.IPPROTO_TCP, 0, 0, 0xffffffff) + ends +
                struct.pack('=III', 0, 0xffffffff, 0xffffffff))
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG) as diag:
@@ -59,9 +59,9 @@ def other_end(sock):
     if kind != SOCK_DIAG_BY_FAMILY:
         return None
     state = answer[17]
-    unread, unsent, _, inode = struct.unpack_from('=IIII', answer, 16 + 4 + len(ends) + 12 + 4)
+    unread, _, _, inode = struct.unpack_from('=IIII', answer, 16 + 4 + len(ends) + 12 + 4)
     # Where there is no such connection, the kernel answers with whoever listens there.
-    return None if state in (LISTEN, TIME_WAIT) else Connection(state, unsent, unread, inode != 0)
+    return None if state in (LISTEN, TIME_WAIT) else Connection(state, unread, inode != 0)
 
 
 def closed(sock):
@@ -78,8 +78,8 @@ def wait_taken(sock):
 
 
 class Namespace:
-    """A network without anything but loopback and a link into nowhere, `void0`: it has 10.99.0.1/24 and fd99::1/64, takes
-    every packet, and answers none. Needs root.
+    """A network without anything but loopback and a link into nowhere, `void0`: it has 10.99.0.1/24 and fd99::1/64,
+    takes every packet, and answers none. Needs root.
 
     with Namespace() as ns:
         ns.ip('route add unreachable 198.51.100.0/24')

@@ -181,19 +181,6 @@ class Echo(Served):
         return octets
 
 
-class Sink(Served):
-    """Reads and counts."""
-
-    def __init__(self, host='127.0.0.1'):
-        super().__init__(host)
-        self.octets = 0
-
-    def answer(self, sock):
-        octets = sock.recv(65536)
-        self.octets += len(octets)
-        return octets
-
-
 class FileServer:
     """HTTP/1.0 with one large file under every path; `sha256` is its checksum."""
 

@@ -51,7 +51,7 @@ class Failed(AssertionError):
 # ---- configurations
 
 def libconfig(value):
-    """A value in libconfig syntax: dict: group; list: array of scalars or list of groups; str, bool, int as they are."""
+    """A value in libconfig syntax. A dict is a group; a list is an array of scalars, or a list of groups."""
     if isinstance(value, bool):
         return 'true' if value else 'false'
     if isinstance(value, int):

@@ -51,7 +51,8 @@ def test_first_rule_decides(gateway):
     """The first rule whose conditions all hold decides; no rule: refused."""
     with servers.Refusing() as one, servers.Refusing() as other:
         gw = gateway(sockgate.config(rules=[
-            {'allow': {'client': ['127.0.0.7'], 'dst_port': [str(one.where[1])]}, 'label': 'seven', 'special': ['loopback']},
+            {'allow': {'client': ['127.0.0.7'], 'dst_port': [str(one.where[1])]}, 'label': 'seven',
+             'special': ['loopback']},
             {'deny': {'dst_port': [str(one.where[1])]}, 'label': 'not one'},
             {'allow': {'dst': ['127.0.0.1'], 'cmd': ['connect']}, 'label': 'loop', 'special': ['loopback']}]))
         for source, dst, port, rep, rule in (
@@ -71,8 +72,8 @@ def test_first_rule_decides(gateway):
 def test_rules_by_listener(gateway, target):
     """A listener may replace a key of the hook table, and keeps the others."""
     denies = {'name': 'nothing', 'file': 'access_rules.so', 'settings': {'rules': [{'deny': {}, 'label': 'shut'}]}}
-    gw = gateway(sockgate.config(modules=[denies],
-                                 listeners=[sockgate.listener(), sockgate.listener('shut', hooks={'access': ['nothing']})]))
+    gw = gateway(sockgate.config(modules=[denies], listeners=[
+        sockgate.listener(), sockgate.listener('shut', hooks={'access': ['nothing']})]))
     assert ask(gw, *target.where, name='shut')[0] == 2
     with gw.connect() as client:
         client.open(*target.where)
@@ -105,7 +106,7 @@ def spellings(classes):
 
 
 def forms(text):
-    """The ways in which a request can hold this spelling: as a name, and as octets where that is not its canonical form."""
+    """The ways in which a request can hold this spelling: as a name, and as the octets of an address."""
     yield text.encode()
     if ':' in text:
         yield socket.inet_ntop(socket.AF_INET6, socket.inet_pton(socket.AF_INET6, text))
@@ -115,7 +116,7 @@ def forms(text):
 
 @pytest.mark.parametrize('special', ['loopback', 'link_local', 'metadata', 'multicast', 'unspecified'])
 def test_special_ranges(gateway, special):
-    """T46, V11 to V15, S5-Q05, S5-Q10: a rule that allows everything reaches none of these, however they are spelled."""
+    """T46, V11 to V15, S5-Q05, S5-Q10: a rule that allows everything reaches none of them, however they are spelled."""
     gw = gateway(sockgate.config(rules=ANY))
     rows = spellings([special])
     assert len(rows) >= 5
@@ -151,10 +152,9 @@ def test_range_of_a_rule_opens_nothing(gateway):
 def test_own_addresses(gateway):
     """The gateway's own addresses are special too, also one that was added while it runs."""
     with network.Namespace() as ns:
-        gw = gateway(sockgate.config(listeners=[sockgate.listener(), sockgate.listener('open', hooks={'access': ['own']})],
-                                     rules=ANY, modules=[{
-                                         'name': 'own', 'file': 'access_rules.so',
-                                         'settings': {'rules': [{'allow': {}, 'special': ['self']}]}}]), netns=ns)
+        own = {'name': 'own', 'file': 'access_rules.so', 'settings': {'rules': [{'allow': {}, 'special': ['self']}]}}
+        gw = gateway(sockgate.config(rules=ANY, modules=[own], listeners=[
+            sockgate.listener(), sockgate.listener('open', hooks={'access': ['own']})]), netns=ns)
         for host in ('10.99.0.1', b'10.99.0.1', '::ffff:10.99.0.1', 'fd99::1', b'fd99::1', '64:ff9b::a63:1'):
             assert ask(gw, host, 9)[1]['reason'] == 'special_range', host
             assert ask(gw, host, 9, name='open')[0] == 5, host
@@ -178,7 +178,8 @@ def test_ipv6_rules(gateway):
 
 def test_refusals_name_the_rule(gateway):
     """The record of a refusal says which rule, and where it stands in the file."""
-    gw = gateway(sockgate.config(rules=[{'deny': {'dst_port': ['25']}, 'label': 'no mail'}, {'deny': {'dst_port': ['26']}}]))
+    gw = gateway(sockgate.config(rules=[{'deny': {'dst_port': ['25']}, 'label': 'no mail'},
+                                        {'deny': {'dst_port': ['26']}}]))
     lines = gw.conf.read_text().splitlines()
     for port, label, text in ((25, 'no mail', 'no mail'), (26, 'rule 2', '"26"'), (27, 'default', 'rules')):
         record = ask(gw, '127.0.0.1', port)[1]

@@ -45,8 +45,8 @@ def check(tmp_path):
         path = tmp_path / 'sockgate.conf'
         path.write_text(text.replace('@DIR@', str(tmp_path)).replace('@MODULES@', str(MODULES))
                         .replace('@TESTS@', str(BUILD / 'tests')))
-        done = subprocess.run([sockgate.BINARY, '-t', *options, '-c', path], capture_output=True, text=True, cwd=tmp_path,
-                              timeout=sockgate.PATIENCE, check=False)
+        done = subprocess.run([sockgate.BINARY, '-t', *options, '-c', path], capture_output=True, text=True,
+                              cwd=tmp_path, timeout=sockgate.PATIENCE, check=False)
         return done.returncode, done.stderr if not options else done.stdout
     run.path = tmp_path / 'sockgate.conf'
     return run
@@ -58,7 +58,7 @@ def errors(stderr):
             re.findall(r'^sockgate: \[emerg\] (.+?):(\d+): (.*)$', stderr, re.M)]
 
 
-# What is replaced in GOOD, by what ("@@" stands before the line that the message must name, and is taken out), the words
+# What is replaced in GOOD, by what ("@@" is taken out; it stands in the line that the message must name), the words
 # that the message must hold, and what the caret points at (None: anything in the line).
 BROKEN = [
     # syntax
@@ -69,14 +69,18 @@ BROKEN = [
     ('an unquoted string', '"web"', '@@web', ['quote', '"web"'], 'web'),
     ('a comment without end', 'limits =', '@@/* limits =', ['comment never ends'], '/*'),
     ('a string without end', '"127.0.0.1"', '@@"127.0.0.1', ['string never ends'], '"'),
-    ('a number that libconfig would cut', 'sessions = 100', '@@sessions = 5000000000', ['too large', '"5G"'], '5000000000'),
+    ('a number that libconfig would cut', 'sessions = 100', '@@sessions = 5000000000', ['too large', '"5G"'],
+     '5000000000'),
     ('a key twice', 'workers = 2;', 'workers = 2;\n@@workers = 3;', ['duplicate'], 'workers'),
     ('an include that is missing', 'core = {', '@@@include "none.conf"\ncore = {', ['none.conf', 'No such file'], None),
     # keys and types
-    ('an unknown key', 'port = 1080', '@@prot = 1080', ['unknown key "prot"', 'listeners', 'did you mean "port"'], 'prot'),
-    ('an unknown group', 'hooks = {', '@@hoks = { };\nhooks = {', ['unknown key "hoks"', 'did you mean "hooks"'], 'hoks'),
+    ('an unknown key', 'port = 1080', '@@prot = 1080', ['unknown key "prot"', 'listeners', 'did you mean "port"'],
+     'prot'),
+    ('an unknown group', 'hooks = {', '@@hoks = { };\nhooks = {', ['unknown key "hoks"', 'did you mean "hooks"'],
+     'hoks'),
     ('nothing like any key', 'workers = 2;', '@@flavour = 2;', ['unknown key "flavour"', 'core'], 'flavour'),
-    ('an unknown key of a module', 'label = "web"', '@@lable = "web"', ['module "rules"', 'did you mean "label"'], 'lable'),
+    ('an unknown key of a module', 'label = "web"', '@@lable = "web"', ['module "rules"', 'did you mean "label"'],
+     'lable'),
     ('a setting of a module without any', '"auth_none.so";', '"auth_none.so"; settings = { @@user = "x"; };',
      ['module "none"', 'unknown key "user"'], 'user'),
     ('a number for a string', 'name = "main"', '@@name = 5', ['a number is not allowed', 'a string'], None),
@@ -95,28 +99,32 @@ BROKEN = [
     ('no range', '[ "80" ]; }', '[ "80" ]; @@dst = [ "10.0.0.1/8" ]; }', ['no bits set behind the prefix'], None),
     ('no port', '[ "80" ]', '@@[ "http" ]', ['not a port'], None),
     ('an empty list', 'auth = [ "none" ]', '@@auth = [ ]', ['empty'], None),
-    ('a key that is missing', 'name = "main"; address = "127.0.0.1";', '@@name = "main";', ['"address" is missing'], None),
+    ('a key that is missing', 'name = "main"; address = "127.0.0.1";', '@@name = "main";', ['"address" is missing'],
+     None),
     # what belongs together
     ('no such instance', 'auth = [ "none" ]', '@@auth = [ "non" ]', ['no instance "non"'], None),
-    ('an instance that nobody uses', '{ name = "connect";', '@@{ name = "spare"; file = "auth_none.so"; },\n{ name = "connect";',
-     ['"spare" is unused'], None),
+    ('an instance that nobody uses', '{ name = "connect";',
+     '@@{ name = "spare"; file = "auth_none.so"; },\n{ name = "connect";', ['"spare" is unused'], None),
     ('an instance twice', '{ name = "connect";', '@@{ name = "none"; file = "auth_none.so"; },\n{ name = "connect";',
      ['"none" is taken'], None),
     ('an instance twice in a list', 'access = [ "rules" ]', '@@access = [ "rules", "rules" ]', ['twice'], None),
-    ('a listener twice', ' port = 1080; }', ' port = 1080; },\n@@{ name = "other"; address = "127.0.0.1"; port = 1080; }',
-     ['same address and port'], None),
+    ('a listener twice', ' port = 1080; }',
+     ' port = 1080; },\n@@{ name = "other"; address = "127.0.0.1"; port = 1080; }', ['same address and port'], None),
     ('a listener of that name', ' port = 1080; }', ' port = 1080; },\n@@{ name = "main"; address = "127.0.0.2"; }',
      ['"main" is taken'], None),
     ('a name that is none', 'name = "main"', '@@name = "main street"', ['1 to 63 letters'], None),
     ('two sources of a family', 'port = 1080', '@@outgoing = [ "127.0.0.1", "127.0.0.2" ]', ['same family'], None),
-    ('a role that the module lacks', 'access = [ "rules" ]', '@@access = [ "none" ]', ['does not have that role'], None),
+    ('a role that the module lacks', 'access = [ "rules" ]', '@@access = [ "none" ]', ['does not have that role'],
+     None),
     ('a command of another module', 'connect = "connect"', '@@bind = "connect"', ['CMD'], None),
-    ('a METHOD claimed twice', 'auth = [ "none" ]', '@@auth = [ "x80", "none", "x81" ]', ['both claim METHOD 80'], None),
+    ('a METHOD claimed twice', 'auth = [ "none" ]', '@@auth = [ "x80", "none", "x81" ]', ['both claim METHOD 80'],
+     None),
     ('no module file', '"cmd_connect.so"', '@@"cmd_conect.so"', ['cmd_conect.so', 'No such file'], None),
     ('no shared object', '"cmd_connect.so"', '@@"@DIR@/sockgate.conf"', ['not a shared object'], None),
     ('allow and deny', 'label = "web"', '@@deny = { }; label = "web"', ['either "allow" or "deny"'], None),
     ('a rule that is never reached', '{ allow =', '{ allow = { }; },\n@@{ allow =', ['never reached', ':12'], None),
-    ('special with deny', '{ allow = { dst_port = [ "80" ]; };', '@@{ deny = { }; special = [ "loopback" ];', ['needs "allow"'], None),
+    ('special with deny', '{ allow = { dst_port = [ "80" ]; };', '@@{ deny = { }; special = [ "loopback" ];',
+     ['"special"', '"allow"'], None),
     ('a relative path', 'runtime_dir = "@DIR@/run"', '@@runtime_dir = "run"', ['not an absolute path'], None),
 ]
 EXTRA_X80 = '''  { name = "x80"; file = "@TESTS@/modules/.libs/auth_x80.so"; },
@@ -155,10 +163,10 @@ def test_broken(check, what, old, new, words, mark):
 def test_method_claimed_twice_is_per_listener(check):
     """S5-M09: one METHOD, two claims: an error in one hook table, and none in two."""
     text = GOOD.replace('modules = (\n', 'modules = (\n' + EXTRA_X80)
-    one = text.replace('auth = [ "none" ]', 'auth = [ "x80", "x81" ]').replace('  { name = "none"; file = "auth_none.so"; },\n', '')
+    one = text.replace('auth = [ "none" ]', 'auth = [ "x80", "none", "x81" ]')
     assert check(one)[0] == 1
-    two = text.replace('port = 1080; }', 'port = 1080; hooks = { auth = [ "x80" ]; }; },\n'
-                       '{ name = "second"; address = "127.0.0.1"; port = 1081; hooks = { auth = [ "x81", "none" ]; }; }')
+    two = text.replace('port = 1080; }', '''port = 1080; hooks = { auth = [ "x80" ]; }; },
+  { name = "second"; address = "127.0.0.1"; port = 1081; hooks = { auth = [ "x81", "none" ]; }; }''')
     two = two.replace('  auth = [ "none" ];\n', '')
     assert check(two) == (0, f'sockgate: [notice] configuration file {check.path} test is successful\n')
 
@@ -221,7 +229,8 @@ FULL = sockgate.config(
            {'allow': {'client': ['127.0.0.0/8'], 'dst_port': ['80', '1024-65535']}, 'special': ['loopback', 'self']}],
     core={'strict': True, 'workers': 3, 'error_log': {'level': 'debug'}},
     timeouts={'handshake': '1500ms', 'idle': '2h', 'max_session': '1d', 'keepalive': '0'}, limits={'sessions': 77},
-    listeners=[sockgate.listener(port=1080, advertise='192.0.2.1', outgoing=['127.0.0.1', '::1'], clients=['127.0.0.1']),
+    listeners=[sockgate.listener(port=1080, advertise='192.0.2.1', outgoing=['127.0.0.1', '::1'],
+                                 clients=['127.0.0.1']),
                sockgate.listener('open', '0.0.0.0', 1081, open_proxy=True, hooks={'auth': ['none']})])
 
 
@@ -275,7 +284,8 @@ def with_login(text):
     """The instance "login" of a module that lets nobody in without a proof."""
     if '"login"' not in text:
         return text
-    return text.replace('modules = (\n', 'modules = (\n  { name = "login"; file = "@TESTS@/modules/.libs/auth_x80.so"; },\n')
+    login = '  { name = "login"; file = "@TESTS@/modules/.libs/auth_x80.so"; },\n'
+    return text.replace('modules = (\n', 'modules = (\n' + login)
 
 
 @pytest.mark.parametrize('address, clients, keys', OPEN)

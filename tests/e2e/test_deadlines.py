@@ -70,7 +70,7 @@ def test_waiting_for_target_is_not_the_clients_time(gateway):
 
 
 def test_setup_max(gateway):
-    """The time from accept to the first reply has a bound of its own; a client that has asked is told (S5-R05, S5-R06)."""
+    """The time from accept to the first reply has a bound of its own; who has asked is told (S5-R05, S5-R06)."""
     gw = gateway(sockgate.config(timeouts={'setup_max': '700ms', 'connect': '1m'}))
     with servers.Silent() as silent, gw.connect() as client, lasting(0.6, 6):
         client.send(greeting(), request(*silent.where))

@@ -45,7 +45,8 @@ def in_octets(client, octets):
 
 @pytest.mark.parametrize('deliver', [in_segments, in_octets])
 def test_transcripts(shared, deliver):
-    """Every conversation of tests/vectors, as it stands (S5-M01, S5-M03, S5-M04, S5-M05, S5-M06, S5-Q01, S5-Q03, S5-Q04)."""
+    """Every conversation of tests/vectors, as it stands (S5-M01, S5-M03, S5-M04, S5-M05, S5-M06, S5-Q01, S5-Q03,
+    S5-Q04)."""
     played = 0
     for path in sorted(VECTORS.glob('*.txt')):
         steps = conversation(path)
@@ -117,7 +118,8 @@ def test_no_second_answer(shared, target):
     assert target.untouched()
 
 
-@pytest.mark.parametrize('first', [b'\x00', b'\x04', b'\x06', b'\x16\x03\x01\x02\x00', b'GET / HTTP/1.0\r\n\r\n', b'\xff'])
+@pytest.mark.parametrize('first', [b'\x00', b'\x04', b'\x06', b'\x16\x03\x01\x02\x00', b'GET / HTTP/1.0\r\n\r\n',
+                                   b'\xff'])
 def test_other_protocol(shared, first):
     """S5-M06: no answer, the connection is closed, exactly one record."""
     with shared.connect() as client:
@@ -141,7 +143,7 @@ def test_other_protocol_a_lot(shared):
 
 
 def test_preference(gateway):
-    """S5-M07: the gateway's order decides, by listener and by client; S5-M09: a private METHOD reaches its module only."""
+    """S5-M07: the gateway's order decides, by listener and by client; S5-M09: a METHOD reaches its own module only."""
     gw = gateway(sockgate.config(
         modules=[sockgate.test_module('auth_x80', name='x80'),
                  sockgate.test_module('auth_x80', name='some', clients=['127.0.0.64/26'])],
@@ -207,7 +209,7 @@ def test_bad_request(shared, deliver, what, octets, rep, reason):
 
 
 def test_name_is_not_resolved(shared):
-    """A name that is none of an address: this version has no resolver; 04, as for a name without an address (S5-R04)."""
+    """A name that spells no address: this version has no resolver; 04, as for a name without an address (S5-R04)."""
     with shared.connect() as client:
         assert client.greet() == 0
         client.send(request(b'www.example', 80))

@@ -4,7 +4,6 @@ modules do to whom."""
 
 import contextlib
 import os
-import pathlib
 import re
 import signal
 import struct
@@ -637,22 +636,24 @@ def test_a_module_replaced_on_disk_is_replaced_in_service(gateway, tmp_path, tar
     tmp_path.chmod(0o755)
     place = tmp_path / 'it.so'
 
-    def put(source):
+    def put(name):
         new = place.with_suffix('.new')
-        new.write_bytes(source.read_bytes())
+        new.write_bytes((sockgate.BUILD / f'tests/modules/.libs/{name}.so').read_bytes())
         new.chmod(0o755)
         new.rename(place)
 
-    libs = sockgate.BUILD / 'tests/modules/.libs'
-    put(libs / 'crash_request.so')
-    gw = gateway(sockgate.config(modules=[{'name': 'it', 'file': str(place)}], hooks={'access': ['it', 'rules']}))
-    put(libs / 'access_hang.so')
-    with gw.connect() as client:
-        client.open(*target.where)
-    mapped = pathlib.Path(f'/proc/{gw.workers()[0]}/maps').read_text(encoding='utf-8')
-    assert 'it.so (deleted)' in mapped
-    assert 'reload done' in gw.reload()
-    mapped = pathlib.Path(f'/proc/{gw.workers()[0]}/maps').read_text(encoding='utf-8')
-    assert 'it.so' in mapped and 'it.so (deleted)' not in mapped
-    with gw.connect() as client:
-        client.open(*target.where)
+    def with_settings(settings):
+        return sockgate.config(modules=[{'name': 'it', 'file': str(place), 'settings': settings}],
+                               hooks={'access': ['it']})
+
+    def rule():
+        with gw.connect() as client:
+            client.open(*target.where)
+        return gw.wait_end(client)['rule']
+
+    put('access_request_only')
+    gw = gateway(with_settings({'allow': target.port}))
+    put('access_async')
+    assert rule() == 'granted by port'
+    assert 'reload done' in gw.reload(with_settings(ALL))
+    assert rule() == 'async'

@@ -75,7 +75,7 @@ def built(tree):
 
 
 def environment(tree):
-    return {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': str(tree), 'LC_ALL': 'C.UTF-8'}
+    return {'PATH': '/usr/sbin:/usr/bin:/sbin:/bin', 'HOME': str(tree), 'XDG_RUNTIME_DIR': str(tree), 'LC_ALL': 'C.UTF-8'}
 
 
 def test_build_only(tree, built):

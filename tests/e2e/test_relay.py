@@ -219,9 +219,10 @@ def reach(gw, point, target, stack):
     client = gw.connect(rcvbuf=4096)
     stack += [other, client]
     hello, ask = greeting(), request(*other.where)
-    before = {'before the greeting': b'', 'in the greeting': hello[:2], 'behind the greeting': hello, 'METHOD unread': hello,
-              'in the request': hello + ask[:2], 'in the address': hello + ask[:6], 'behind the request': hello + ask,
-              'early payload': hello + ask + b'x' * 3000, '05 FF': greeting(b'\x7f')}
+    before = {'before the greeting': b'', 'in the greeting': hello[:2], 'behind the greeting': hello,
+              'METHOD unread': hello, 'in the request': hello + ask[:2], 'in the address': hello + ask[:6],
+              'behind the request': hello + ask, 'early payload': hello + ask + b'x' * 3000,
+              '05 FF': greeting(b'\x7f')}
     if point in before:
         client.send(before[point])
         return client, None

@@ -31,8 +31,8 @@ static const struct {
     /* what people write for values */
     { "a = yes;\nb = NO;\nc = [ on, off ];\n",
       { "1:5:\"yes\" is no value: use true or false", "2:5:use true or false", "3:7:use true", "3:11:use true" } },
-    { "a = 30s;\nb = 5G;\n", { "1:5:quote a value with a unit, an address or another string, as in \"30s\"",
-                              "2:5:as in \"5G\"" } },
+    { "a = 30s;\nb = 5G;\n",
+      { "1:5:quote a value with a unit, an address or another string, as in \"30s\"", "2:5:as in \"5G\"" } },
     { "a = 192.0.2.1;\nb = 10.0.0.0/8;\n", { "1:5:as in \"192.0.2.1\"", "2:5:as in \"10.0.0.0/8\"" } },
     { "a = 2001:db8::1;\nb = 5/*x*/;\n", { "1:5:as in \"2001:db8::1\"" } },
     { "a = auto;\n", { "1:5:quote a string: write \"auto\"" } },

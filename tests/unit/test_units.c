@@ -103,11 +103,12 @@ static const struct {
     const char *text;
     int first, last; /* -1: refused */
 } spans[] = {
-    { "0", 0, 0 },           { "80", 80, 80 },       { "65535", 65535, 65535 }, { "1-65535", 1, 65535 },
-    { "80-80", 80, 80 },     { "65536", -1, -1 },    { "1-65536", -1, -1 },     { "81-80", -1, -1 },
-    { "", -1, -1 },          { "-", -1, -1 },        { "80-", -1, -1 },         { "-80", -1, -1 },
-    { "80-90-100", -1, -1 }, { "80 - 90", -1, -1 },  { "http", -1, -1 },        { "80,443", -1, -1 },
-    { "0x50", -1, -1 },      { "99999999999999999999", -1, -1 },
+    { "0", 0, 0 },           { "80", 80, 80 },      { "65535", 65535, 65535 },
+    { "1-65535", 1, 65535 }, { "80-80", 80, 80 },   { "65536", -1, -1 },
+    { "1-65536", -1, -1 },   { "81-80", -1, -1 },   { "", -1, -1 },
+    { "-", -1, -1 },         { "80-", -1, -1 },     { "-80", -1, -1 },
+    { "80-90-100", -1, -1 }, { "80 - 90", -1, -1 }, { "http", -1, -1 },
+    { "80,443", -1, -1 },    { "0x50", -1, -1 },    { "99999999999999999999", -1, -1 },
 };
 
 Test(units, ports)
@@ -130,11 +131,24 @@ static const struct sg_conf_word words[] = {
 static const struct {
     const char *word, *suggestion;
 } misspelt[] = {
-    { "prot", "port" },            { "ports", "port" },          { "Port", "port" },          { "adress", "address" },
-    { "addres", "address" },       { "addrss", "address" },      { "client", "clients" },     { "cleints", "clients" },
-    { "handshaek", "handshake" },  { "hand_shake", "handshake" }, { "protocol", "protocols" }, { "PROTOCOLS", "protocols" },
-    { "b", NULL },                 { "", NULL },                 { "idle", NULL },            { "timeout", NULL },
-    { "advertise", NULL },         { "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", NULL },
+    { "prot", "port" },
+    { "ports", "port" },
+    { "Port", "port" },
+    { "adress", "address" },
+    { "addres", "address" },
+    { "addrss", "address" },
+    { "client", "clients" },
+    { "cleints", "clients" },
+    { "handshaek", "handshake" },
+    { "hand_shake", "handshake" },
+    { "protocol", "protocols" },
+    { "PROTOCOLS", "protocols" },
+    { "b", NULL },
+    { "", NULL },
+    { "idle", NULL },
+    { "timeout", NULL },
+    { "advertise", NULL },
+    { "zzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", NULL },
 };
 
 Test(units, suggestions)
