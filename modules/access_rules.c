@@ -76,13 +76,6 @@ static const struct sg_conf_word special_words[] = {
 };
 
 #define MATCH(key) .name = #key, .offset = offsetof(struct rule_match, key)
-static const struct sg_conf_word cmd_words[] = {
-    { "connect", 1 << SG_CMD_CONNECT },
-    { "bind", 1 << SG_CMD_BIND },
-    { "udp_associate", 1 << SG_CMD_UDP_ASSOCIATE },
-    { NULL, 0 },
-};
-
 static const struct sg_conf_item match_items[] = {
     { MATCH(client), .type = SG_CONF_RANGES, .help = "where the client comes from" },
     { MATCH(dst), .type = SG_CONF_RANGES, .help = "the address that would be reached" },

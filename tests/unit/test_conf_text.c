@@ -327,9 +327,9 @@ Test(conf_text, messages_in_order_of_the_text)
     struct sg_diag *diag = sg_diag_new();
     struct sg_conf_text *text;
     struct told got;
-    static const char *const wanted[] = { "main.conf: about the file",          "main.conf:1: first of its line",
-                                          "main.conf:1: second of its line",    "a-part.conf:1: in the part",
-                                          "main.conf:3: behind the part",       "" };
+    static const char *const wanted[] = { "main.conf: about the file",       "main.conf:1: first of its line",
+                                          "main.conf:1: second of its line", "a-part.conf:1: in the part",
+                                          "main.conf:3: behind the part",    "" };
 
     file("main.conf", "x = 1;\n@include \"a-part.conf\"\ny = 2;\n");
     file("a-part.conf", "z = 3;\n");
