@@ -58,12 +58,15 @@ files_refusal(const struct files_reader *reader, const struct stat *st)
 static void
 files_read(struct files_reader *reader, const char *path, const struct sg_where *from)
 {
-    /* O_NONBLOCK: nobody need write into a FIFO for us to find out that it is one. */
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     struct stat st = { 0 };
     const char *why = NULL, *bytes = NULL;
     size_t len = 0;
+    int fd;
 
+    if (reader->n_files > FILES_MAX) /* told once is enough */
+        return;
+    /* O_NONBLOCK: nobody need write into a FIFO for us to find out that it is one. */
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (fd == -1 || fstat(fd, &st) == -1)
         why = strerror(errno);
     else if ((why = files_refusal(reader, &st)) == NULL &&

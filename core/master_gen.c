@@ -166,13 +166,23 @@ static int
 gen_make_runtime_dir(const char *dir)
 {
     char path[4096];
+    struct stat st;
 
     for (const char *slash = strchr(dir + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
         (void)snprintf(path, sizeof path, "%.*s", (int)(slash - dir), dir);
         if (mkdir(path, 0755) == -1 && errno != EEXIST)
             return -1;
     }
-    return mkdir(dir, geteuid() == 0 ? 0755 : 0700) == -1 && errno != EEXIST ? -1 : 0;
+    if (mkdir(dir, geteuid() == 0 ? 0755 : 0700) == 0)
+        return 0;
+    if (errno != EEXIST || lstat(dir, &st) == -1)
+        return -1;
+    /* It may lie in /tmp: nobody else may have made it, or be able to put files there. */
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        errno = EPERM;
+        return -1;
+    }
+    return 0;
 }
 
 /* The pid file, locked for as long as we live. -1: another one runs, or it cannot be written. */
@@ -184,7 +194,8 @@ gen_lock(struct sg_master *master, char *why, size_t size)
     int n, fd;
 
     if (gen_make_runtime_dir(master->runtime_dir) == -1) {
-        (void)snprintf(why, size, "%.1000s: %s", master->runtime_dir, strerror(errno));
+        (void)snprintf(why, size, "runtime_dir %.1000s: %s%s", master->runtime_dir, strerror(errno),
+                       errno == EPERM ? ": it must be a folder of who starts sockgate, writable for nobody else" : "");
         return -1;
     }
     fd = open(master->pid_file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);

@@ -649,7 +649,7 @@ def test_a_module_replaced_on_disk_is_replaced_in_service(gateway, tmp_path, tar
     def rule():
         with gw.connect() as client:
             client.open(*target.where)
-        return gw.wait_end(client)['rule']
+        return gw.wait_record(event='session_start', client=client.name)['rule']
 
     put('access_request_only')
     gw = gateway(with_settings({'allow': target.port}))
