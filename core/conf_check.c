@@ -181,30 +181,38 @@ check_element_key(const struct check *check, const char *list, size_t i, const c
     return sg_conf_key_where(check->conf, path, where);
 }
 
+/* The instance before number `n` that has its name, or NULL. */
+static const struct sg_module_conf *
+check_namesake(const struct check *check, size_t n)
+{
+    const char *name = sg_conf_module(check->conf, n)->name;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct sg_module_conf *other = sg_conf_module(check->conf, i);
+
+        if (other->name != NULL && strcmp(name, other->name) == 0)
+            return other;
+    }
+    return NULL;
+}
+
 static void
 check_modules(const struct check *check)
 {
     for (size_t i = 0; i < check->conf->modules.n; i++) {
-        const struct sg_module_conf *m = sg_conf_module(check->conf, i);
+        const struct sg_module_conf *m = sg_conf_module(check->conf, i), *namesake;
         const struct sg_where where = check_element_key(check, "modules", i, "name", &m->where);
 
         if (m->name == NULL)
             continue;
         check_name(check, &where, "instance", m->name);
-        if (!check->used[i])
+        namesake = check_namesake(check, i);
+        if (namesake != NULL)
+            sg_diag_error(check->diag, &where, m->name, "the name \"%.80s\" is taken by the instance at %s:%u", m->name,
+                          namesake->where.file, namesake->where.line);
+        else if (!check->used[i])
             sg_diag_error(check->diag, &where, m->name,
-                          "the instance \"%.80s\" is unused: name it in \"hooks\" or take "
-                          "it out",
-                          m->name);
-        for (size_t j = 0; j < i; j++) {
-            const struct sg_module_conf *other = sg_conf_module(check->conf, j);
-
-            if (other->name != NULL && strcmp(m->name, other->name) == 0) {
-                sg_diag_error(check->diag, &where, m->name, "the name \"%.80s\" is taken by the instance at %s:%u",
-                              m->name, other->where.file, other->where.line);
-                break;
-            }
-        }
+                          "the instance \"%.80s\" is unused: name it in \"hooks\" or take it out", m->name);
     }
 }
 

@@ -6,15 +6,13 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "addrs.h"
 #include "container.h"
-#include "log.h"
+#include "sockets.h"
 
 #define DIAL_CANDIDATES 16
 
@@ -42,6 +40,7 @@ sg_dial_rep(int err)
     case ECONNREFUSED: return SG_REP_CONNECTION_REFUSED;
     case ENETUNREACH:
     case ENETDOWN:
+    case EINVAL: /* a route that is a black hole, or none from the configured source */
     case EAFNOSUPPORT: return SG_REP_NETWORK_UNREACHABLE;
     case EHOSTUNREACH:
     case EHOSTDOWN:
@@ -162,27 +161,9 @@ dial_expired(struct sg_deadline *deadline)
     dial_connect_failed(SG_CONTAINER(deadline, struct sg_dial, deadline), ETIMEDOUT);
 }
 
-static void
-dial_options(int fd)
-{
-    const struct sg_timeouts_conf *t = &sg_worker_boot()->conf->core.timeouts;
-    const int one = 1, idle = (int)(t->keepalive / 1000) + 1, interval = 10;
-    const unsigned user_timeout = (unsigned)t->user_timeout;
-
-    /* None of these can make a connection impossible: their failure is not worth a refusal. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (t->keepalive > 0) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
-    }
-    if (t->user_timeout > 0)
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
-}
-
 /* The configured source address; without IP_BIND_ADDRESS_NO_PORT the ports of one address would run out early. */
 static int
-dial_source(const struct sg_session *s, int fd, const struct sg_addr *to)
+dial_source(struct sg_session *s, int fd, const struct sg_addr *to)
 {
     const struct sg_listener_conf *l = s->listener->conf;
     const struct sg_addr *from = to->family == SG_FAMILY_IPV4 ? &l->outgoing4 : &l->outgoing6;
@@ -192,7 +173,8 @@ dial_source(const struct sg_session *s, int fd, const struct sg_addr *to)
     if (l->outgoing.n == 0)
         return 0;
     if (from->family == SG_FAMILY_NONE) {
-        errno = EAFNOSUPPORT; /* no egress of that family */
+        sg_session_reason_text(s, "no outgoing address of that family");
+        errno = EAFNOSUPPORT;
         return -1;
     }
     (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
@@ -224,7 +206,7 @@ dial_connect(struct sg_dial *dial, const struct sg_addr *addr)
     ev_io_init(&conn->io, dial_ready, conn->fd, EV_WRITE);
     conn->io.data = dial;
     conn->remote = *addr;
-    dial_options(conn->fd);
+    sg_socket_options(conn->fd, &sg_worker_boot()->conf->core.timeouts);
     if (dial_source(s, conn->fd, addr) == -1) {
         dial_connect_failed(dial, errno);
         return;
@@ -243,10 +225,13 @@ dial_judged(struct sg_run *run, enum sg_outcome outcome)
 {
     struct sg_dial *dial = SG_CONTAINER(run, struct sg_dial, run);
     struct sg_session *s = dial->session;
-    const unsigned allowed = s->special_allowed | run->decision.special;
+    unsigned allowed = s->special_allowed;
 
-    if (run->decider != NULL && run->decision.label != NULL)
+    /* At the end of a list the decision is that of a module which had no opinion. */
+    if (run->decider != NULL) {
+        allowed |= run->decision.special;
         sg_session_rule(s, &run->decision);
+    }
     if (outcome == SG_OUTCOME_REFUSE)
         dial_failed(dial, SG_REASON_ACCESS_TARGET, 0, SG_REP_NOT_ALLOWED);
     else if (outcome != SG_OUTCOME_GRANT)
@@ -285,11 +270,12 @@ sg_dial(struct sg_instance *inst, struct sg_session *s,
 {
     struct sg_dial *dial;
 
-    if (s->state != SG_STATE_COMMAND || s->dial != NULL || s->ending)
+    if (s->state != SG_STATE_COMMAND || s->ending || s->conn.fd != -1 || (s->dial != NULL && !s->dial->over))
         return -1;
     dial = calloc(1, sizeof *dial);
     if (dial == NULL)
         return -1;
+    sg_dial_free(s->dial); /* one that has failed */
     dial->session = s;
     dial->inst = inst;
     dial->done = done;

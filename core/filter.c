@@ -70,8 +70,13 @@ sg_filter_unwrap(struct sg_session *s, struct sg_buf *out)
 void
 sg_filter_free(struct sg_session *s)
 {
-    if (s->filter != NULL && s->filter->free != NULL)
+    uint32_t before;
+
+    if (s->filter != NULL && s->filter->free != NULL) {
+        before = sg_worker_enter(s->auth);
         s->filter->free(s->filter_state);
+        sg_worker_leave(before);
+    }
     s->filter = NULL;
     s->filter_state = NULL;
 }

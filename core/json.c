@@ -41,15 +41,16 @@ json_char(struct sg_json *json, const uint8_t *p, size_t n)
     const size_t len = sg_utf8_next(p, n, &c);
 
     if (len == 0 || (c >= 0x10ff80 && c <= 0x10ffff)) {
-        json_escape(json, 0xdbff);
-        json_escape(json, 0xdf00u + p[0]);
+        const uint8_t stand_in[4] = { 0xf4, 0x8f, (uint8_t)(0xbc | p[0] >> 6), (uint8_t)(0x80 | (p[0] & 0x3f)) };
+
+        json_put(json, (const char *)stand_in, sizeof stand_in);
         return 1;
     }
     if (c == '"' || c == '\\') {
         const char text[2] = { '\\', (char)c };
 
         json_put(json, text, 2);
-    } else if (c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 || c == 0x2029) {
+    } else if (!sg_utf8_harmless(c)) {
         json_escape(json, c);
     } else {
         json_put(json, (const char *)p, len);

@@ -2,11 +2,11 @@
 /*
  * json.h - writes one flat JSON object into a buffer of fixed size: a line of the session log.
  *
- * Strings are octets that strangers may have chosen. Printable UTF-8 is written as it is; control characters (C0, DEL,
- * C1) and the line separators as \u00HH and \u2028, \u2029. An octet HH that is not part of valid UTF-8 is written as
- * the character U+10FFHH, "\udbff\udfHH"; those 128 characters themselves are treated as invalid UTF-8. So every line
- * is valid JSON and valid UTF-8, and no two different strings of octets look alike after parsing: who needs the octets
- * turns U+10FF80..U+10FFFF back into 80..FF and encodes the rest as UTF-8.
+ * Strings are octets that strangers may have chosen. UTF-8 is written as it is, but for characters that do harm in a
+ * log (controls, line separators, marks of writing direction), which become \uHHHH. An octet HH that is not part of
+ * valid UTF-8 is written as the character U+10FFHH; those 128 characters themselves are treated as invalid UTF-8. So
+ * every line is valid JSON and valid UTF-8, and no two different strings of octets look alike after parsing: who needs
+ * the octets turns U+10FF80..U+10FFFF back into 80..FF and encodes the rest as UTF-8.
  *
  * A member that does not fit is left out whole, and the object ends with "cut":true.
  */

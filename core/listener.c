@@ -87,10 +87,9 @@ listener_accept(struct listener *listener)
     }
     fd = accept4(listener->io.fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd == -1) {
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        /* No descriptors, no memory, or nothing that we know: the socket stays ready, and we would spin. */
+        if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
             listeners_pause(strerror(errno));
-        else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-            sg_logf_limited(SG_LOG_WARN, "accept: %s", strerror(errno));
         return false;
     }
     if (sg_addr_from_sockaddr(&ss, &client) == -1) {

@@ -216,17 +216,14 @@ sg_log_raw(const char *line, size_t len)
         errlog.lost++;
 }
 
-/* The length of the character at `p`, 0 if it is none or not for a log: terminals and readers obey some of them. */
+/* The length of the character at `p`, 0 if it is none or not for a log. */
 static size_t
 log_printable(const unsigned char *p, size_t n)
 {
     uint32_t c;
     const size_t len = sg_utf8_next(p, n, &c);
 
-    if (len == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x2028 && c <= 0x202e) ||
-        (c >= 0x2066 && c <= 0x2069) || c == 0xfeff)
-        return 0;
-    return len;
+    return len > 0 && sg_utf8_harmless(c) ? len : 0;
 }
 
 static size_t

@@ -85,10 +85,12 @@ record_identity(struct sg_json *json, const struct sg_record *rec)
 {
     if (rec->auth_instance == NULL)
         return;
-    sg_json_octets(json, "user", rec->user, rec->user_len);
     record_hex(json, "method", rec->method);
-    sg_json_number(json, "assurance", rec->assurance);
     sg_json_string(json, "instance", rec->auth_instance);
+    if (!rec->identified)
+        return;
+    sg_json_octets(json, "user", rec->user, rec->user_len);
+    sg_json_number(json, "assurance", rec->assurance);
 }
 
 static void

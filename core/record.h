@@ -69,14 +69,15 @@ enum sg_reason {
 /* One session as the record tells it. Plain data: no pointer into the session; strings are counted or bounded. */
 struct sg_record {
     char id[33];
-    bool started;   /* session_start is out: the end is session_end */
-    uint8_t reason; /* enum sg_reason; the first one set stays */
-    uint8_t rep;    /* REP sent, valid if replied */
+    bool started;    /* session_start is out: the end is session_end */
+    bool identified; /* AUTH is over: user and assurance are known */
+    uint8_t reason;  /* enum sg_reason; the first one set stays */
+    uint8_t rep;     /* REP sent, valid if replied */
     bool replied;
     uint8_t ver, method, cmd, assurance;
-    int err;              /* errno of the failure, 0: none */
-    const char *listener; /* constant strings of the configuration */
-    const char *auth_instance;
+    int err;                   /* errno of the failure, 0: none */
+    const char *listener;      /* constant strings of the configuration */
+    const char *auth_instance; /* that was asked last; NULL before METHOD is chosen */
     const char *rule, *rule_file;
     unsigned rule_line;
     char phase[16];                             /* the state in which it ended */

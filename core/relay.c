@@ -28,13 +28,13 @@ enum flow_state { FLOW_OPEN, FLOW_DRY, FLOW_SHUT };
 struct flow {
     bool up;
     enum flow_state state;
+    bool more;             /* whole frames may wait in `in`, of which no event of the source would tell */
     struct sg_buf waiting; /* on its way to the other side */
     size_t not_payload;    /* at the front of `waiting`: the rest of a reply, frames (counted when made) */
     uint64_t *count;
 };
 
 struct sg_relay {
-    struct sg_session *session;
     struct flow up, down;
 };
 
@@ -241,7 +241,7 @@ relay_events(const struct flow *from, const struct flow *to)
 
     if (from->state == FLOW_OPEN && sg_buf_len(&from->waiting) == 0)
         events |= EV_READ;
-    if (sg_buf_len(&to->waiting) > 0)
+    if (sg_buf_len(&to->waiting) > 0 || to->more)
         events |= EV_WRITE;
     return events;
 }
@@ -262,32 +262,37 @@ relay_rest(struct sg_session *s)
     sg_worker_watch(&s->conn.io, relay_events(&relay->down, &relay->up));
 }
 
-void
-sg_relay_step(struct sg_session *s)
+static void
+relay_step(struct sg_session *s, bool up, bool down)
 {
     struct sg_relay *relay = s->relay;
-    const int up = flow_step(s, &relay->up);
+    const int more = up ? flow_step(s, &relay->up) : relay->up.more;
 
-    if (up == -1 || flow_step(s, &relay->down) == -1)
+    if (more == -1 || (down && flow_step(s, &relay->down) == -1))
         return;
-    /* Whole frames may still wait in `in`, of which no event would tell. */
-    if (up == 1 && s->encapsulated)
-        sg_session_kick(s);
+    /* The sink tells when to go on, in a turn of its own: one session's stream must not keep the others waiting. */
+    relay->up.more = more == 1 && s->encapsulated;
     relay_rest(s);
 }
 
 void
+sg_relay_step(struct sg_session *s)
+{
+    relay_step(s, true, true);
+}
+
+/* Only the flow that an event is about is tried: on the other one a read would find nothing. */
+void
 sg_relay_client_ready(struct sg_session *s, int revents)
 {
-    (void)revents;
-    sg_relay_step(s);
+    relay_step(s, (revents & EV_READ) != 0, (revents & EV_WRITE) != 0);
 }
 
 static void
 relay_target_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
-    (void)loop, (void)revents;
-    sg_relay_step(io->data);
+    (void)loop;
+    relay_step(io->data, (revents & EV_WRITE) != 0, (revents & EV_READ) != 0);
 }
 
 void
@@ -329,7 +334,6 @@ sg_relay_new(struct sg_session *s)
 
     if (relay == NULL)
         return -1;
-    relay->session = s;
     relay->up.up = true;
     relay->up.count = &s->rec.bytes_up;
     relay->down.count = &s->rec.bytes_down;

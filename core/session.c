@@ -284,7 +284,7 @@ sg_session_end_all(enum sg_reason reason)
 {
     while (sessions.all != NULL) {
         sg_session_reason(sessions.all, reason, 0);
-        sg_session_end(sessions.all, true);
+        sg_session_end(sessions.all, sessions.all->relay != NULL);
     }
 }
 

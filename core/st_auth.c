@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "filter_core.h"
-#include "log.h"
 #include "pending.h"
 #include "states.h"
 
@@ -23,7 +22,7 @@ auth_granted(struct sg_session *s)
     struct sg_record *rec = &s->rec;
 
     if (s->answer.failed) {
-        sg_log(s->auth, SG_LOG_ERR, "its answer did not fit: the login fails");
+        sg_module_error(s->auth, s, "its answer did not fit: the login fails");
         auth_ended(s, SG_REASON_MODULE_ERROR);
         return;
     }
@@ -36,9 +35,8 @@ auth_granted(struct sg_session *s)
     s->identity.instance = s->auth->name;
     memcpy(rec->user, s->identity.name, s->identity.name_len);
     rec->user_len = (uint8_t)s->identity.name_len;
-    rec->method = s->identity.method;
     rec->assurance = s->identity.assurance;
-    rec->auth_instance = s->auth->name;
+    rec->identified = true;
     s->in.max = SG_SETUP_IN_MAX;
     if (s->filter != NULL) {
         s->encapsulated = true;
@@ -53,16 +51,12 @@ auth_granted(struct sg_session *s)
 static bool
 auth_outcome(struct sg_session *s, enum sg_phase phase, enum sg_verdict verdict)
 {
-    switch (sg_verdict_meaning(phase, verdict)) {
+    switch (sg_verdict_judge(s->auth, s, phase, verdict)) {
     case SG_OUTCOME_GRANT: auth_granted(s); return true;
     case SG_OUTCOME_NEXT: return true;
     case SG_OUTCOME_MORE: sg_session_wait(s, true); return false;
     case SG_OUTCOME_WAIT: sg_session_wait(s, false); return false;
     case SG_OUTCOME_REFUSE: auth_ended(s, SG_REASON_LOGIN_DENIED); return false;
-    case SG_OUTCOME_MISUSE:
-        sg_log(s->auth, SG_LOG_ERR, "its auth function returned %d, which has no meaning there", (int)verdict);
-        auth_ended(s, SG_REASON_MODULE_ERROR);
-        return false;
     default: auth_ended(s, SG_REASON_MODULE_ERROR); return false;
     }
 }
@@ -105,6 +99,7 @@ auth_chain(struct sg_session *s)
             (clients->n > 0 && !sg_ranges_contain(clients, &s->rec.client)))
             continue;
         s->auth = inst;
+        s->rec.auth_instance = inst->name;
         if (!auth_outcome(s, SG_PHASE_AUTH_CHECK, auth_check(s)))
             return false;
         if (s->state != SG_STATE_AUTH)
@@ -122,8 +117,6 @@ auth_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
     (void)pending;
     s->run.pending = NULL;
     s->unconsumed = 0; /* whatever waits has to be offered again */
-    if (verdict == SG_AGAIN)
-        verdict = SG_ERROR;
     (void)auth_outcome(s, SG_PHASE_AUTH_EXCHANGE, verdict);
     sg_session_kick(s);
 }

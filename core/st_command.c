@@ -3,45 +3,52 @@
  * st_command.c - hands the request to the command module, and what that module can do with it.
  */
 #include "clock.h"
-#include "log.h"
 #include "pending.h"
 #include "relay.h"
 #include "socks5.h"
 #include "states.h"
 
+/* A client that has its answer gets no second one; a success can only be taken back by the end of the connection. */
+static void
+command_failed(struct sg_session *s, enum sg_reason reason, uint8_t rep)
+{
+    if (s->rec.started) {
+        sg_session_reason(s, reason, 0);
+        sg_session_end(s, true);
+    } else if (s->rec.replied) {
+        sg_session_finish(s, reason, 0);
+    } else {
+        sg_session_fail(s, reason, 0, rep);
+    }
+}
+
 static void
 command_outcome(struct sg_session *s, enum sg_verdict verdict)
 {
     struct sg_instance *inst = s->listener->hooks->command[s->request.cmd];
+    enum sg_reason reason = SG_REASON_MODULE_ERROR;
+    uint8_t rep = s->command_rep != SG_REP_SUCCEEDED ? s->command_rep : (uint8_t)SG_REP_GENERAL_FAILURE;
 
-    switch (sg_verdict_meaning(SG_PHASE_COMMAND, verdict)) {
+    switch (sg_verdict_judge(inst, s, SG_PHASE_COMMAND, verdict)) {
     case SG_OUTCOME_GRANT:
         if (s->relay == NULL)
             sg_command_over(s);
         return;
     case SG_OUTCOME_WAIT: return;
-    case SG_OUTCOME_REFUSE: sg_session_fail(s, SG_REASON_COMMAND_DENIED, 0, SG_REP_NOT_ALLOWED); return;
-    case SG_OUTCOME_MISUSE:
-        sg_log(inst, SG_LOG_ERR, "its start function returned %d, which has no meaning there", (int)verdict);
-        s->command_rep = SG_REP_GENERAL_FAILURE;
+    case SG_OUTCOME_REFUSE:
+        reason = SG_REASON_COMMAND_DENIED;
+        rep = SG_REP_NOT_ALLOWED;
         break;
     default: break;
     }
-    if (s->rec.started) {
-        /* The client has been told of a success: nothing but the end of the connection can take that back. */
-        sg_session_reason(s, SG_REASON_MODULE_ERROR, 0);
-        sg_session_end(s, true);
-        return;
-    }
-    sg_session_fail(s, SG_REASON_MODULE_ERROR, 0,
-                    s->command_rep != SG_REP_SUCCEEDED ? s->command_rep : (uint8_t)SG_REP_GENERAL_FAILURE);
+    command_failed(s, reason, rep);
 }
 
 static void
 command_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
 {
     (void)pending;
-    command_outcome(owner, verdict == SG_AGAIN ? SG_ERROR : verdict);
+    command_outcome(owner, verdict);
 }
 
 void
@@ -89,7 +96,8 @@ sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
     uint8_t reply[SG_SOCKS5_REPLY_MAX];
     struct sg_addr told;
 
-    if (s->state != SG_STATE_COMMAND || s->ending || rep > SG_REP_ATYP_NOT_SUPPORTED)
+    if (s->state != SG_STATE_COMMAND || s->ending || rep > SG_REP_ATYP_NOT_SUPPORTED ||
+        (s->rec.replied && s->rec.rep != SG_REP_SUCCEEDED))
         return -1;
     told = bnd != NULL ? *bnd : (struct sg_addr){ .family = SG_FAMILY_NONE };
     if (rep == SG_REP_SUCCEEDED && advertise->family != SG_FAMILY_NONE) {

@@ -42,8 +42,11 @@ sg_greeting_input(struct sg_session *s)
         return false;
     }
     s->auth = greeting_choose(s, &greeting);
-    if (s->auth != NULL)
+    if (s->auth != NULL) {
         answer[1] = s->auth->mod->auth->method;
+        s->rec.method = answer[1];
+        s->rec.auth_instance = s->auth->name;
+    }
     sg_buf_consume(&s->in, (size_t)n);
     if (sg_session_send(s, answer, sizeof answer) == -1) {
         sg_session_reason(s, SG_REASON_SHORTAGE, 0);

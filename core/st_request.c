@@ -14,7 +14,8 @@ request_done(struct sg_run *run, enum sg_outcome outcome)
 {
     struct sg_session *s = SG_CONTAINER(run, struct sg_session, run);
 
-    if (outcome != SG_OUTCOME_ERROR)
+    /* At the end of a list the decision is that of a module which had no opinion. */
+    if (run->decider != NULL)
         sg_session_rule(s, &run->decision);
     switch (outcome) {
     case SG_OUTCOME_GRANT: s->special_allowed = run->decision.special; break;

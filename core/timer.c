@@ -64,6 +64,7 @@ sg_timer_start(struct sg_instance *inst, struct sg_session *s, int64_t ms,
             timer->next->prev = &timer->next;
         s->timers = timer;
     }
+    ev_now_update(loop); /* the loop's own time is that of the beginning of the turn */
     ev_timer_init(&timer->ev, timer_fired, (ev_tstamp)(ms > 0 ? ms : 0) / 1000, 0.);
     ev_timer_start(loop, &timer->ev);
     return timer;

@@ -20,3 +20,13 @@ sg_utf8_next(const uint8_t *p, size_t n, uint32_t *character_out)
     *character_out = c;
     return len;
 }
+
+bool
+sg_utf8_harmless(uint32_t character)
+{
+    const bool control = character < 0x20 || (character >= 0x7f && character < 0xa0);
+    const bool separator_or_mark = (character >= 0x2028 && character <= 0x202e) ||
+                                   (character >= 0x2066 && character <= 0x2069) || character == 0xfeff;
+
+    return !control && !separator_or_mark;
+}

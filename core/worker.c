@@ -122,7 +122,7 @@ sg_worker_watch(ev_io *io, int events)
     ev_io_stop(worker.loop, io);
     if (events == 0)
         return;
-    ev_io_set(io, io->fd, events);
+    ev_io_modify(io, events);
     ev_io_start(worker.loop, io);
 }
 

@@ -14,10 +14,16 @@ tests_unit_unit_SOURCES = \
 	tests/unit/loaded.c \
 	tests/unit/test_access_rules.c \
 	tests/unit/test_addr.c \
+	tests/unit/test_buf.c \
+	tests/unit/test_conf.c \
 	tests/unit/test_conf_scan.c \
+	tests/unit/test_conf_text.c \
+	tests/unit/test_deadline.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_loader.c \
+	tests/unit/test_record.c \
 	tests/unit/test_run.c \
+	tests/unit/test_schema.c \
 	tests/unit/test_socks5.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Configurations that are wrong, and how sockgate says so; and those that are right."""
 
+import os
 import re
 import subprocess
 
@@ -254,6 +255,8 @@ def test_there_are_samples():
 @pytest.mark.parametrize('path', SAMPLES, ids=[path.name for path in SAMPLES])
 def test_sample(path):
     """What an operator installs is good as it is."""
+    if sockgate.BINARY.stat().st_uid != os.geteuid():
+        pytest.skip('SOCKGATE_MODULE_DIR is obeyed only for the owner of the binary')
     done = subprocess.run([sockgate.BINARY, '-t', '-c', path], capture_output=True, text=True, check=False,
                           env={'SOCKGATE_MODULE_DIR': str(MODULES), 'PATH': '/usr/bin:/bin'})
     assert done.returncode == 0, done.stderr

@@ -186,7 +186,7 @@ def test_no_descriptor_for_the_target(gateway):
 def test_stalled_log(gateway, tmp_path, kind):
     """T27: standard error is full and nobody reads it: no worker waits, and what is lost is counted."""
     reader, writer = log_ends(kind, tmp_path)
-    gw = gateway(sockgate.config(core={'error_log': {'level': 'info'}}), stderr=writer, ready=False)
+    gw = gateway(sockgate.config(core={'workers': 1}), stderr=writer, ready=False)
     os.close(writer)
     port = ready_port(reader)
     with servers.Echo() as echo:

@@ -6,9 +6,11 @@ import contextlib
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -232,6 +234,44 @@ def test_x80_clear_octets_end_the_session(x80, wire):
         client.send(wire(wrapped))
         assert client.rest() == b''
     assert x80.wait_end(client)['reason'] == 'filter_error'
+
+
+def test_x80_a_stream_leaves_the_others_their_turn(gateway, target):
+    """One worker, one session that sends frames as fast as it can: who connects meanwhile is served."""
+    gw = gateway(x80_config(core={'workers': 1}))
+    flown = [0]
+
+    def pump(sock, octets):
+        with contextlib.suppress(OSError):
+            while True:
+                sock.sendall(octets)
+
+    def drain(sock, octets):
+        with contextlib.suppress(OSError):
+            while got := sock.recv_into(octets):
+                flown[0] += got
+
+    with gw.connect() as client:
+        wrapped = X80(client)
+        assert wrapped.login() == 0
+        wrapped.open(*target.where)
+        with target.accept() as peer:
+            frames = wrapped.frame(b'x' * FRAME_MAX) * 256  # the length of a frame is a multiple of the key's
+            ends = (threading.Thread(target=pump, args=(client.sock, frames)),
+                    threading.Thread(target=drain, args=(peer.sock, bytearray(1 << 20))))
+            for end in ends:
+                end.start()
+            gw.wait(lambda: flown[0] > 10_000_000, 'the stream')
+            worst = 0
+            for _ in range(300):
+                began = time.monotonic()
+                with gw.connect() as another:
+                    assert another.greet(b'\x80') == 0x80
+                worst = max(worst, time.monotonic() - began)
+            client.sock.shutdown(socket.SHUT_RDWR)
+            for end in ends:
+                end.join()
+    assert worst < 0.5, f'somebody waited {worst:.1f} s'
 
 
 @pytest.mark.parametrize('chunks', range(1, 9))
