@@ -41,7 +41,8 @@ check_user(const struct check *check)
     const struct sg_where where = check_core_key(check, "core.user");
     const struct passwd *entry;
 
-    if (user == NULL)
+    /* A default was looked up when it was chosen. */
+    if (user == NULL || config_lookup(&check->conf->tree, "core.user") == NULL)
         return;
     if (geteuid() != 0) {
         sg_diag_note(check->diag, &where,

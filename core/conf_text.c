@@ -102,7 +102,7 @@ sg_conf_build_lines(struct sg_conf_text *text, const char *file, unsigned first_
         size_t line_len = end != NULL ? (size_t)(end - start) : len - at;
 
         at += line_len + 1;
-        if (line_len > 0 && start[line_len - 1] == '\r')
+        while (line_len > 0 && start[line_len - 1] == '\r')
             line_len--;
         build_line(text, &where, start, line_len, includer);
     }

@@ -126,6 +126,15 @@ sg_json_number(struct sg_json *json, const char *name, int64_t number)
 }
 
 void
+sg_json_true(struct sg_json *json, const char *name)
+{
+    const size_t mark = json_member(json, name);
+
+    json_put(json, "true", 4);
+    json_member_end(json, mark);
+}
+
+void
 sg_json_strings(struct sg_json *json, const char *name, const char *const *texts, size_t n)
 {
     const size_t mark = json_member(json, name);

@@ -28,6 +28,7 @@ void sg_json_begin(struct sg_json *json, char *text, size_t size); /* size: 64 a
 void sg_json_octets(struct sg_json *json, const char *name, const void *octets, size_t n);
 void sg_json_string(struct sg_json *json, const char *name, const char *text);
 void sg_json_number(struct sg_json *json, const char *name, int64_t number);
+void sg_json_true(struct sg_json *json, const char *name);
 void sg_json_strings(struct sg_json *json, const char *name, const char *const *texts, size_t n);
 size_t
 sg_json_end(struct sg_json *json); /* closes the object, adds a line feed and a NUL; the length without the NUL */

@@ -38,6 +38,7 @@ static struct {
     enum sg_log_level level;
     char role[64];       /* "": plain style */
     unsigned long lost;  /* lines since the last one that got through */
+    unsigned left_out;   /* of the next message, by its limit */
     char rest[REST_MAX]; /* of a line that was taken in part: goes out before anything else */
     size_t rest_len;
 } errlog = { .fd = STDERR_FILENO, .kind = LOG_KIND_ASK_POLL, .level = SG_LOG_NOTICE };
@@ -278,10 +279,14 @@ void
 sg_vlogf(enum sg_log_level level, const char *format, va_list args)
 {
     char text[LINE_MAX_OCTETS], line[LINE_MAX_OCTETS];
+    size_t len = 0;
 
     if (!sg_log_wants(level))
         return;
-    (void)vsnprintf(text, sizeof text, format, args);
+    if (errlog.left_out > 0)
+        len = (size_t)snprintf(text, sizeof text, "(and %u times before) ", errlog.left_out);
+    errlog.left_out = 0;
+    (void)vsnprintf(text + len, sizeof text - len, format, args);
     log_line(line, log_head(line, sizeof line, level), text);
 }
 
@@ -308,15 +313,13 @@ bool
 sg_log_allowed(struct sg_log_limit *limit)
 {
     int64_t second = sg_mono_ms() / 1000;
-    unsigned left_out = limit->left_out;
 
     if (limit->second == second) {
         limit->left_out++;
         return false;
     }
+    errlog.left_out = limit->left_out;
     limit->second = second;
     limit->left_out = 0;
-    if (left_out > 0)
-        sg_logf(SG_LOG_WARN, "%u more of the next message were left out", left_out);
     return true;
 }

@@ -135,7 +135,7 @@ record_tried(struct sg_json *json, const struct sg_record *rec)
         list[i] = sg_addr_format(&rec->tried[i], texts[i], sizeof texts[i]);
     sg_json_strings(json, "tried", list, rec->n_tried);
     if (rec->tried_more)
-        sg_json_string(json, "tried_more", "true");
+        sg_json_true(json, "tried_more");
 }
 
 static void

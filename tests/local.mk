@@ -24,6 +24,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_record.c \
 	tests/unit/test_run.c \
 	tests/unit/test_schema.c \
+	tests/unit/test_session_states.c \
 	tests/unit/test_socks5.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \

@@ -34,6 +34,7 @@ alarm_expired(struct sg_deadline *deadline)
     cr_assert_geq(sg_mono_ms(), deadline->due_ms, "too early");
     cr_assert_lt(n, sizeof order - 1);
     order[n] = alarm->name;
+    order[n + 1] = '\0';
     if (alarm->drops != NULL)
         sg_deadline_disarm(&alarm->drops->deadline);
     if (alarm->again != NULL) {

@@ -251,15 +251,15 @@ Test(json, every_pair_comes_back)
 
     for (unsigned i = 0; i < 0x10000; i++) {
         const uint8_t pair[2] = { (uint8_t)(i >> 8), (uint8_t)i };
+        size_t len;
 
         if (pair[0] == 0xc2 && pair[1] >= 0x80 && pair[1] < 0xa0)
             continue;
         sg_json_begin(&json, text, sizeof text);
         sg_json_octets(&json, "x", pair, 2);
-        for (size_t at = 0; at + 1 < sg_json_end(&json); at++) {
+        len = sg_json_end(&json);
+        for (size_t at = 0; at < len - 1; at++)
             cr_assert((uint8_t)text[at] >= 0x20 && text[at] != 0x7f, "%04x", i);
-            json.len -= 2; /* as before the end, for the next turn of this loop */
-        }
         cr_assert_eq(octets_of(text + 6, back), 2, "%04x: %s", i, text);
         cr_assert_arr_eq(back, pair, 2, "%04x: %s", i, text);
     }
