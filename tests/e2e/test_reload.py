@@ -161,7 +161,7 @@ def test_kill_and_reload_drill(gateway):
             wait_sessions(made, 30 * (number + 1))
             variant = variants[number % 4]
             assert ('done' in gw.reload(variant)) == (number % 4 != 3)
-            victims = gw.workers()
+            victims = sockgate.wait_until(gw.workers, what='a worker to kill')
             victim = random.choice(sorted(victims.values()))
             seen = len(gw.lines())
             with contextlib.suppress(ProcessLookupError):
