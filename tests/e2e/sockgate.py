@@ -37,6 +37,9 @@ DRILL = bool(os.environ.get('SG_DRILL'))
 SANITIZED = BINARY.exists() and b'__asan_init' in BINARY.read_bytes()
 NOBODY = 65534
 
+# For Gateway(env=...): a sanitizer leaves the signal of a crash that a test wants as it is.
+CRASHING = {'ASAN_OPTIONS': 'handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0'}
+
 # Ten times what it takes at worst.
 PATIENCE = 60 if SANITIZED else 30
 
@@ -414,13 +417,18 @@ class Gateway:
             self.close_clients()
 
     def _check_reports(self):
-        reports = [path.read_text(errors='replace') for path in self.reports.iterdir()]
-        found = re.search(r'ERROR: \w+Sanitizer|: runtime error: ', self.log())
-        if reports or found:
+        texts = [path.read_text(errors='replace') for path in self.reports.iterdir()] + [self.log()]
+        # A file without one of these is a remark: that a process was killed while it was being looked at.
+        reports = [text for text in texts if re.search(r'ERROR: \w+Sanitizer|: runtime error: ', text)]
+        if reports:
             raise self.fail('a sanitizer has something to say:\n' + '\n'.join(reports)[:20000])
 
     def check_ledger(self):
-        """Every session ends in exactly one of session_refused, session_failed, session_start and session_end."""
+        """Every session ends in exactly one of session_refused, session_failed, session_start and session_end; and no
+        worker has crashed."""
+        crash = re.search(r'worker \d+ \(pid \d+\) ended: killed by .*', self.log())
+        if crash:
+            raise self.fail(crash[0])
         sessions = {}
         for record in self.records():
             sessions.setdefault(record['id'], []).append(record['event'])

@@ -247,7 +247,7 @@ def test_reopen(gateway):
 
 
 def test_five_crashes_renew_the_generation(gateway):
-    gw = gateway(sockgate.config(core={'workers': 1}), ledger=False)
+    gw = gateway(sockgate.config(core={'workers': 1}), ledger=False, env=sockgate.CRASHING)
     first = gw.generation_pid
     for _ in range(5):
         old = sockgate.wait_until(lambda: gw.workers(1).get(0), what='a worker')
