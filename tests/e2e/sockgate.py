@@ -424,11 +424,7 @@ class Gateway:
             raise self.fail('a sanitizer has something to say:\n' + '\n'.join(reports)[:20000])
 
     def check_ledger(self):
-        """Every session ends in exactly one of session_refused, session_failed, session_start and session_end; and no
-        worker has crashed."""
-        crash = re.search(r'worker \d+ \(pid \d+\) ended: killed by .*', self.log())
-        if crash:
-            raise self.fail(crash[0])
+        """Every session ends in exactly one of session_refused, session_failed, session_start and session_end."""
         sessions = {}
         for record in self.records():
             sessions.setdefault(record['id'], []).append(record['event'])
