@@ -73,6 +73,22 @@ generation_check_change(void)
                       "pid_file: a change from \"%s\" needs a restart, a reload cannot do it", gen.pid_file);
 }
 
+/* The master's sockets that this configuration does not have: held open here, they would still take clients in. */
+static void
+generation_drop_sockets(size_t n_listeners)
+{
+    for (size_t i = gen.sockets.n; i-- > 0;) {
+        bool used = false;
+
+        for (size_t j = 0; j < n_listeners; j++)
+            used = used || gen.listeners[j].fd == gen.sockets.v[i].fd;
+        if (!used) {
+            (void)close(gen.sockets.v[i].fd);
+            gen.sockets.v[i] = gen.sockets.v[--gen.sockets.n];
+        }
+    }
+}
+
 static void
 generation_bind(void)
 {
@@ -96,6 +112,7 @@ generation_bind(void)
             sg_socket_options(fd, &conf->core.timeouts);
         gen.listeners[i] = (struct sg_worker_listener){ l, &gen.load.hooks[i], fd };
     }
+    generation_drop_sockets(conf->listeners.n);
 }
 
 static int

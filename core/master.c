@@ -110,6 +110,7 @@ master_quit(void)
         return;
     sg_logf(SG_LOG_NOTICE, "draining, then stopping");
     master.quitting = true;
+    sg_sockets_clear(&master.sockets);
     sg_master_tell_all(&master, SG_MSG_DRAIN, SG_GEN_DRAINING);
 }
 

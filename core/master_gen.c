@@ -222,18 +222,24 @@ gen_lock(struct sg_master *master, char *why, size_t size)
     return 0;
 }
 
-/* New sockets become the master's, and clients can connect from here on. */
+/*
+ * New sockets become the master's, and clients can connect from here on. The generation's entry keeps the key alone: a
+ * second descriptor would go on taking clients in after the first is closed.
+ */
 static void
 gen_listen(struct sg_master *master, struct sg_gen *gen)
 {
     for (size_t i = 0; i < gen->bound.n; i++) {
-        const struct sg_socket *bound = &gen->bound.v[i];
+        struct sg_socket *bound = &gen->bound.v[i];
 
-        if (sg_sockets_find(&master->sockets, bound->key) != -1)
-            continue;
-        if (listen(bound->fd, MASTER_BACKLOG) == -1)
-            sg_logf(SG_LOG_ERR, "cannot listen on %s: %s", bound->key, strerror(errno));
-        (void)sg_sockets_add(&master->sockets, bound->key, fcntl(bound->fd, F_DUPFD_CLOEXEC, 0));
+        if (sg_sockets_find(&master->sockets, bound->key) != -1) {
+            (void)close(bound->fd);
+        } else {
+            if (listen(bound->fd, MASTER_BACKLOG) == -1)
+                sg_logf(SG_LOG_ERR, "cannot listen on %s: %s", bound->key, strerror(errno));
+            (void)sg_sockets_add(&master->sockets, bound->key, bound->fd);
+        }
+        bound->fd = -1;
     }
 }
 
@@ -243,7 +249,7 @@ gen_close_removed(struct sg_master *master)
     const struct sg_gen *current = gen_in_state(master, SG_GEN_CURRENT);
 
     for (size_t i = master->sockets.n; i-- > 0 && current != NULL;)
-        if (sg_sockets_find(&current->bound, master->sockets.v[i].key) == -1) {
+        if (!sg_sockets_has(&current->bound, master->sockets.v[i].key)) {
             sg_logf(SG_LOG_NOTICE, "no longer listening on %s", master->sockets.v[i].key);
             (void)close(master->sockets.v[i].fd);
             master->sockets.v[i] = master->sockets.v[--master->sockets.n];

@@ -31,7 +31,7 @@ struct sg_gen {
     int64_t began_ms; /* of the load */
     pid_t who_pid;
     uid_t who_uid;
-    struct sg_sockets bound; /* keys that it uses; fd -1 where the master had the socket already */
+    struct sg_sockets bound; /* keys that it uses; fd -1 once it serves: the master has the socket */
     int text_fd;
     char failure[4096];
 };

@@ -76,13 +76,27 @@ sg_socket_text(int fd, char *text, size_t size)
     return sg_addr_format(&addr, text, size);
 }
 
-int
-sg_sockets_find(const struct sg_sockets *all, const char *key)
+static const struct sg_socket *
+sockets_entry(const struct sg_sockets *all, const char *key)
 {
     for (size_t i = 0; i < all->n; i++)
         if (strcmp(all->v[i].key, key) == 0)
-            return all->v[i].fd;
-    return -1;
+            return &all->v[i];
+    return NULL;
+}
+
+bool
+sg_sockets_has(const struct sg_sockets *all, const char *key)
+{
+    return sockets_entry(all, key) != NULL;
+}
+
+int
+sg_sockets_find(const struct sg_sockets *all, const char *key)
+{
+    const struct sg_socket *entry = sockets_entry(all, key);
+
+    return entry != NULL ? entry->fd : -1;
 }
 
 int
@@ -106,7 +120,8 @@ void
 sg_sockets_clear(struct sg_sockets *all)
 {
     for (size_t i = 0; i < all->n; i++)
-        (void)close(all->v[i].fd);
+        if (all->v[i].fd != -1)
+            (void)close(all->v[i].fd);
     free(all->v);
     *all = (struct sg_sockets){ 0 };
 }

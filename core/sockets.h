@@ -6,6 +6,7 @@
 #ifndef SG_SOCKETS_H
 #define SG_SOCKETS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "conf.h"
@@ -29,6 +30,7 @@ int sg_socket_bind(const struct sg_listener_conf *listener);
 void sg_socket_options(int fd, const struct sg_timeouts_conf *timeouts);
 const char *sg_socket_text(int fd, char *text, size_t size); /* the address and port that it really has */
 
+bool sg_sockets_has(const struct sg_sockets *all, const char *key);
 int sg_sockets_find(const struct sg_sockets *all, const char *key);  /* the descriptor, or -1 */
 int sg_sockets_add(struct sg_sockets *all, const char *key, int fd); /* takes the descriptor; -1: no memory */
 void sg_sockets_clear(struct sg_sockets *all);                       /* closes all */

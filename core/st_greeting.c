@@ -37,8 +37,7 @@ sg_greeting_input(struct sg_session *s)
         return false;
     if (n == -1) {
         /* Not SOCKS5: whatever it speaks, no answer of ours would be understood. */
-        sg_session_reason(s, SG_REASON_PROTOCOL_ERROR, 0);
-        sg_session_end(s, false);
+        sg_session_finish(s, SG_REASON_PROTOCOL_ERROR, 0);
         return false;
     }
     s->auth = greeting_choose(s, &greeting);

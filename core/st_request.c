@@ -65,8 +65,7 @@ request_unwrap(struct sg_session *s)
     case 1: return true;
     case 0: return false;
     default:
-        sg_session_reason(s, SG_REASON_FILTER_ERROR, 0);
-        sg_session_end(s, false);
+        sg_session_finish(s, SG_REASON_FILTER_ERROR, 0);
         return false;
     }
 }

@@ -210,7 +210,7 @@ def test_quit_drains(gateway):
         gw.signal(signal.SIGQUIT)
 
         def refused():
-            with contextlib.suppress(OSError), socket.create_connection(gw.address(), 1):
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(gw.address(), 1):
                 return False
             return True
         sockgate.wait_until(refused, what='the end of listening')

@@ -63,7 +63,7 @@ def test_listeners_come_and_go(gateway):
         gw.reload(one)
 
         def refused():
-            with contextlib.suppress(OSError), socket.create_connection(more, 1):
+            with contextlib.suppress(ConnectionRefusedError), socket.create_connection(more, 1):
                 return False
             return True
         sockgate.wait_until(refused, what='the end of the removed listener')
