@@ -15,11 +15,7 @@
 int sg_addr_parse(const char *text, struct sg_addr *addr_out);
 /* As a client may spell it in a name: strict text, or anything that inet_aton(3) takes entirely. Made canonical. */
 int sg_addr_parse_loose(const char *text, size_t len, struct sg_addr *addr_out);
-/*
- * "10.0.0.0/8", "::1"; a wrapped IPv4 range is unwrapped. -1 if malformed, and `range_out` has family NONE; also -1 if bits
- * are set behind the prefix, and `range_out` is then the range without them, for a message.
- */
-int sg_range_parse(const char *text, struct sg_range *range_out);
+/* "10.0.0.0/8"; without the prefix if all bits count. */
 const char *sg_range_format(const struct sg_range *range, char *text, size_t size);
 
 /* Unwraps IPv4 out of mapped, compatible, NAT64 and 6to4 addresses, in place; the port stays. */

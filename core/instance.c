@@ -67,6 +67,20 @@ sg_conf_where(const struct sg_instance *inst, const char *name)
     return (struct sg_where){ inst->conf->where.file, 0 };
 }
 
+bool
+sg_conf_has_listener(const struct sg_instance *inst, const char *name)
+{
+    const struct sg_conf *conf = inst->whole;
+
+    for (size_t i = 0; i < conf->listeners.n; i++) {
+        const struct sg_listener_conf *l = sg_conf_listener(conf, i);
+
+        if (l->name != NULL && strcmp(l->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 void
 sg_log(struct sg_instance *inst, enum sg_log_level level, const char *format, ...)
 {

@@ -8,8 +8,8 @@ SG_DEFAULTS = \
 	-DSG_MODULES_BUILT='"$(SG_MODULES)"'
 
 CORE_CPPFLAGS = -I$(top_srcdir)/include -I$(top_srcdir)/core -I$(top_builddir) $(SG_DEFAULTS)
-CORE_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS) $(LIBCONFIG_CFLAGS) $(SODIUM_CFLAGS)
-CORE_LIBS = $(SG_LIBS) $(LIBCONFIG_LIBS) $(SODIUM_LIBS)
+CORE_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS) $(LIBCONFIG_CFLAGS) $(CARES_CFLAGS) $(SODIUM_CFLAGS)
+CORE_LIBS = $(SG_LIBS) $(LIBCONFIG_LIBS) $(CARES_LIBS) $(SODIUM_LIBS)
 
 # The linker would drop the functions of the API that only modules call: the archive goes in whole.
 CORE_LINK = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) -export-dynamic -Wl,--whole-archive,core/libcore.a,--no-whole-archive
@@ -33,9 +33,13 @@ core_libcore_a_SOURCES = \
 	core/default_conf.c \
 	core/diag.c \
 	core/dial.c \
+	core/evaluate.c \
+	core/explain.c \
 	core/filter.c \
 	core/generation.c \
 	core/hooks.c \
+	core/hosts.c \
+	core/image.c \
 	core/instance.c \
 	core/json.c \
 	core/listener.c \
@@ -49,9 +53,12 @@ core_libcore_a_SOURCES = \
 	core/msg.c \
 	core/ownaddr.c \
 	core/pending.c \
+	core/policy.c \
 	core/proc.c \
 	core/record.c \
 	core/relay.c \
+	core/resolve.c \
+	core/resolve_cache.c \
 	core/schema.c \
 	core/schema_check.c \
 	core/schema_print.c \
@@ -71,6 +78,7 @@ core_libcore_a_SOURCES = \
 	core/supervise.c \
 	core/throttle.c \
 	core/timer.c \
+	core/trace.c \
 	core/units.c \
 	core/utf8.c \
 	core/verdict.c \

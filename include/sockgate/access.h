@@ -19,8 +19,12 @@
 #include <stdint.h>
 
 #include <sockgate/addr.h>
+#include <sockgate/conf.h>
 #include <sockgate/session.h>
 #include <sockgate/visibility.h>
+
+/* Somebody who wants to know how a verdict came about: `sockgatectl explain`, a policy test that failed. */
+struct sg_trace;
 
 /*
  * Why: filled by the module with every verdict, zeroed by the core before every call. Strings are the module's and live
@@ -32,8 +36,23 @@ struct sg_decision {
     const char *reason; /* a few words for the log, NULL if the label says it */
     const char *file;   /* where the rule stands */
     unsigned line;
-    unsigned special; /* with SG_OK: the special ranges that may be reached, bits of enum sg_special */
+    unsigned special;       /* with SG_OK: the special ranges that may be reached, bits of enum sg_special */
+    struct sg_trace *trace; /* set by the core; NULL: nobody asks, so say nothing */
+    /* A rule on trial that would have decided before the verdict was found; for the log, it changes nothing. */
+    const char *dry_run_label;       /* at most 63 octets; NULL: none */
+    enum sg_verdict dry_run_verdict; /* SG_OK or SG_DENY */
 };
+
+/*
+ * Adds one line to the trace: what was looked at, and why it matched or not. With decision->trace NULL it does nothing;
+ * a caller that would have to compute something for the line asks that first.
+ * Owner:  caller keeps @where (NULL: no place) and the text.
+ * Blocks: never.
+ * Errors: none; a line over 511 octets is cut.
+ * RFC:    none.
+ */
+SG_API void sg_trace(const struct sg_decision *decision, const struct sg_where *where, const char *format, ...)
+    SG_PRINTF(3, 4);
 
 /* The functions of the role. */
 struct sg_access_ops {

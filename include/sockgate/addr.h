@@ -75,6 +75,16 @@ SG_API const char *sg_addr_format_ip(const struct sg_addr *addr, char *text, siz
 SG_API bool sg_addr_same_ip(const struct sg_addr *a, const struct sg_addr *b);
 
 /*
+ * Reads "10.0.0.0/8" or "::1" (then all bits count). A range of wrapped IPv4 addresses becomes the range of those.
+ * Owner:  caller keeps both.
+ * Blocks: never.
+ * Errors: -1 if it is malformed, and @range_out has family NONE; also -1 if bits are set behind the prefix, and
+ *         @range_out is then the range without them, for a message.
+ * RFC:    4632, 4291.
+ */
+SG_API int sg_range_parse(const char *text, struct sg_range *range_out) SG_CHECK;
+
+/*
  * Is the address inside the range? Families must be equal: canonical addresses need no more.
  * Owner:  caller keeps both.
  * Blocks: never.

@@ -132,6 +132,15 @@ SG_API void sg_conf_error(struct sg_instance *inst, const struct sg_where *where
 SG_API struct sg_where sg_conf_where(const struct sg_instance *inst, const char *name);
 
 /*
+ * Is there a listener of that name? For settings that name listeners: a misspelt one would never match.
+ * Owner:  caller keeps @name.
+ * Blocks: never.
+ * Errors: none.
+ * RFC:    none.
+ */
+SG_API bool sg_conf_has_listener(const struct sg_instance *inst, const char *name);
+
+/*
  * Is @addr in one of the ranges of the list?
  * Owner:  caller keeps both.
  * Blocks: never.

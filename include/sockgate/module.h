@@ -44,6 +44,7 @@
 #include <sockgate/command.h>
 #include <sockgate/conf.h>
 #include <sockgate/filter.h>
+#include <sockgate/image.h>
 #include <sockgate/log.h>
 #include <sockgate/session.h>
 #include <sockgate/socks.h>
