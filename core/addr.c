@@ -130,6 +130,50 @@ sg_addr_parse(const char *text, struct sg_addr *addr_out)
     return -1;
 }
 
+/* The text behind the last ':', if that is a port. */
+static int
+addr_port(const char *text, uint16_t *port_out)
+{
+    char *end;
+    const unsigned long port = strtoul(text, &end, 10);
+
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || port > UINT16_MAX)
+        return -1;
+    *port_out = (uint16_t)port;
+    return 0;
+}
+
+int
+sg_addr_parse_port(const char *text, uint16_t port, struct sg_addr *addr_out)
+{
+    const char *colon = strrchr(text, ':');
+    const bool bracket = text[0] == '[';
+    char ip[SG_ADDR_TEXT];
+    size_t len = strlen(text);
+
+    *addr_out = (struct sg_addr){ .family = SG_FAMILY_NONE };
+    if (bracket || (colon != NULL && strchr(text, ':') == colon)) {
+        const char *end = bracket ? strchr(text, ']') : colon;
+
+        if (end == NULL || (bracket && end[1] != '\0' && end + 1 != colon))
+            return -1;
+        if (end[0] == ':' || end[1] == ':') {
+            if (addr_port(colon + 1, &port) == -1)
+                return -1;
+        }
+        text += bracket;
+        len = (size_t)(end - text);
+    }
+    if (len >= sizeof ip)
+        return -1;
+    memcpy(ip, text, len);
+    ip[len] = '\0';
+    if (sg_addr_parse(ip, addr_out) == -1 || (bracket && addr_out->family != SG_FAMILY_IPV6))
+        return -1;
+    addr_out->port = port;
+    return 0;
+}
+
 int
 sg_addr_parse_loose(const char *text, size_t len, struct sg_addr *addr_out)
 {

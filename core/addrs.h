@@ -13,6 +13,8 @@
 
 /* Strict text, for configuration: dotted quad or RFC 4291. Port 0. -1 if it is neither. Not made canonical. */
 int sg_addr_parse(const char *text, struct sg_addr *addr_out);
+/* "192.0.2.1", "192.0.2.1:53", "::1" or "[::1]:53"; without a port it is `port`. -1 if it is neither. */
+int sg_addr_parse_port(const char *text, uint16_t port, struct sg_addr *addr_out);
 /* As a client may spell it in a name: strict text, or anything that inet_aton(3) takes entirely. Made canonical. */
 int sg_addr_parse_loose(const char *text, size_t len, struct sg_addr *addr_out);
 /* "10.0.0.0/8"; without the prefix if all bits count. */

@@ -19,6 +19,7 @@
 #include "schema.h"
 
 #define SECOND ((int64_t)1000)
+#define NAME_SERVER_PORT 53
 #define DAY (24 * 3600 * SECOND)
 
 #define TIMEOUT(key, value, least, most, text)                                                                         \
@@ -30,6 +31,7 @@
 static const struct sg_conf_item timeout_items[] = {
     TIMEOUT(handshake, "30s", 100, DAY, "all the time the gateway waits for the client before the request is complete"),
     TIMEOUT(setup_max, "2m", 100, DAY, "from accept to the first reply"),
+    TIMEOUT(resolve, "10s", 100, DAY, "all the lookups of one connection"),
     TIMEOUT(connect, "15s", 100, DAY, "one connection attempt"),
     TIMEOUT(idle, "10m", 100, 30 * DAY, "no octet in either direction"),
     TIMEOUT(half_closed, "1m", 100, 30 * DAY, "one direction has ended, the other is silent"),
@@ -49,6 +51,25 @@ static const struct sg_conf_item limit_items[] = {
       .min = 1,
       .max = 1000000,
       .help = "sessions in all workers together" },
+    { .name = NULL },
+};
+
+#define RESOLVER(key) .name = #key, .offset = offsetof(struct sg_resolver_conf, key)
+static const struct sg_conf_item resolver_items[] = {
+    { RESOLVER(servers), .type = SG_CONF_STRINGS, .max = 8,
+      .help = "\"192.0.2.53\", \"[2001:db8::53]:5353\"; not given: those of /etc/resolv.conf" },
+    { RESOLVER(timeout), .type = SG_CONF_DURATION, .def = "1500ms", .min = 100, .max = 30 * SECOND,
+      .help = "the first try; each further round through the servers takes twice as long" },
+    { RESOLVER(tries), .type = SG_CONF_INT, .def = "3", .min = 1, .max = 10, .help = "rounds through the servers" },
+    { RESOLVER(hosts), .type = SG_CONF_STRING, .def = "/etc/hosts",
+      .help = "names that no server is asked about, read at start and reload; \"\" for none" },
+    { RESOLVER(cache_entries), .type = SG_CONF_INT, .def = "4096", .min = 16, .max = 1000000,
+      .help = "answers that each worker keeps, and lookups that may run at once" },
+    { RESOLVER(max_ttl), .type = SG_CONF_DURATION, .def = "1h", .max = DAY, .help = "the longest life of an answer" },
+    { RESOLVER(negative_ttl), .type = SG_CONF_DURATION, .def = "10s", .max = DAY,
+      .help = "how long it is remembered that there is no such name" },
+    { RESOLVER(failure_ttl), .type = SG_CONF_DURATION, .def = "1s", .max = DAY,
+      .help = "how long it is remembered that no server could say" },
     { .name = NULL },
 };
 
@@ -112,6 +133,12 @@ static const struct sg_conf_item core_items[] = {
       .child = limit_items,
       .child_size = sizeof(struct sg_limits_conf),
       .help = "bounds" },
+    { .name = "resolver",
+      .type = SG_CONF_GROUP,
+      CORE(resolver),
+      .child = resolver_items,
+      .child_size = sizeof(struct sg_resolver_conf),
+      .help = "how names become addresses" },
     { .name = NULL },
 };
 
@@ -283,6 +310,33 @@ conf_outgoing(struct sg_listener_conf *l, struct sg_diag *diag)
     }
 }
 
+/* What c-ares takes: "192.0.2.53:53,[2001:db8::53]:5353". */
+static void
+conf_servers(struct sg_conf *conf, struct sg_diag *diag)
+{
+    struct sg_resolver_conf *resolver = &conf->core.resolver;
+    const struct sg_strings *servers = &resolver->servers;
+    char csv[SG_ADDR_TEXT * 8 + 1], text[SG_ADDR_TEXT];
+    size_t len = 0;
+
+    for (size_t i = 0; i < servers->n && len + SG_ADDR_TEXT < sizeof csv; i++) {
+        const struct sg_string *s = &servers->v[i];
+        struct sg_addr addr;
+
+        if (sg_addr_parse_port(s->text, NAME_SERVER_PORT, &addr) == -1 || addr.port == 0) {
+            sg_diag_error(diag, &s->where, s->text,
+                          "servers: \"%.60s\" is not the address of a name server: write \"192.0.2.53\", "
+                          "\"192.0.2.53:5353\" or \"[2001:db8::53]:53\"",
+                          s->text);
+            continue;
+        }
+        len += (size_t)snprintf(csv + len, sizeof csv - len, "%s%s", len > 0 ? "," : "",
+                                sg_addr_format(&addr, text, sizeof text));
+    }
+    if (len > 0)
+        resolver->servers_csv = conf_text(conf, "%s", csv);
+}
+
 /* What follows from values that were given. */
 static void
 conf_derive(struct sg_conf *conf, struct sg_diag *diag)
@@ -294,6 +348,7 @@ conf_derive(struct sg_conf *conf, struct sg_diag *diag)
         listeners[i].address.port = (uint16_t)listeners[i].port;
         conf_outgoing(&listeners[i], diag);
     }
+    conf_servers(conf, diag);
 }
 
 /* What the scan leaves to libconfig: settings that are there twice. */

@@ -18,6 +18,7 @@ struct sg_timeouts_conf { /* milliseconds */
     struct sg_where where;
     int64_t handshake;    /* all the time the gateway waits for the client before the request is complete */
     int64_t setup_max;    /* from accept to the first reply */
+    int64_t resolve;      /* all the lookups of one connection */
     int64_t connect;      /* one connection attempt to a target */
     int64_t idle;         /* no octet in either direction */
     int64_t half_closed;  /* one direction has ended and the other is silent */
@@ -31,6 +32,19 @@ struct sg_timeouts_conf { /* milliseconds */
 struct sg_limits_conf {
     struct sg_where where;
     int64_t sessions; /* in all workers together */
+};
+
+struct sg_resolver_conf { /* durations in milliseconds */
+    struct sg_where where;
+    struct sg_strings servers; /* "192.0.2.53", "192.0.2.53:5353", "[::1]:53"; empty: those of the system */
+    const char *servers_csv;   /* the same, as c-ares takes it; NULL: those of the system */
+    int64_t timeout;           /* of the first try; c-ares doubles it with every round through the servers */
+    int64_t tries;             /* how often each server is asked */
+    const char *hosts;         /* absolute path; "" for none */
+    int64_t cache_entries;     /* in each worker: (name, type) pairs, those that are being asked included */
+    int64_t max_ttl;           /* a longer TTL counts as this one */
+    int64_t negative_ttl;      /* for how long it is remembered that there is no such name or address */
+    int64_t failure_ttl;       /* and that no server could say */
 };
 
 struct sg_error_log_conf {
@@ -50,6 +64,7 @@ struct sg_core_conf {
     struct sg_error_log_conf error_log;
     struct sg_timeouts_conf timeouts;
     struct sg_limits_conf limits;
+    struct sg_resolver_conf resolver;
 };
 
 struct sg_module_conf { /* one of `modules` */

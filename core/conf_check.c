@@ -94,7 +94,10 @@ check_core(const struct check *check)
                       core->limits.sessions, core->workers);
     check_user(check);
     check_outlasts(check, "handshake", core->timeouts.handshake);
+    check_outlasts(check, "resolve", core->timeouts.resolve);
     check_outlasts(check, "connect", core->timeouts.connect);
+    if (core->resolver.hosts[0] != '\0')
+        check_absolute(check, "core.resolver.hosts", "hosts", core->resolver.hosts);
 }
 
 static void

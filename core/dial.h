@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * dial.h - one outgoing connection: the addresses, the access modules about each, the guard, the attempts.
+ * dial.h - one outgoing connection: the lookups, the access modules about each address, the guard, the race.
  *
- *   sg_dial() --> [candidates] --> target phase --> special-range guard --> connect() --> done(SUCCEEDED)
- *                      ^                |                  |                   |
- *                      +---- next ------+------------------+-------------------+--- none left --> done(REP of the last)
+ *   sg_dial() --> AAAA --+--> addresses, families in turn --> attempt --> target phase --> guard --> connect() --+
+ *            \--> A -----+        250 ms after the last, or    ^             |               |          |        |
+ *                                 at once when one fails       +-------------+------ failed--+----------+        |
+ *                                                                       none left: done(REP)                     |
+ *                                                                       first: done(SUCCEEDED) <-----------------+
+ *
+ * What was evaluated is what is dialled: there is no second lookup, and no attempt without a verdict of its own.
  */
 #ifndef SG_DIAL_H
 #define SG_DIAL_H

@@ -1,5 +1,113 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * evaluate.c - what the core makes of access verdicts, for the session and for who only asks.
+ * evaluate.c - what the core makes of a request and of verdicts. No input or output here.
  */
-#include <stddef.h>
+#include "evaluate.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "addrs.h"
+#include "trace.h"
+
+static const struct sg_refusal go_on = { SG_REASON_NONE, SG_REP_SUCCEEDED };
+
+bool
+sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_addr *client)
+{
+    return listener->conf->clients.n == 0 || sg_ranges_contain(&listener->conf->clients, client);
+}
+
+/* The name is kept in the record: it is bounded there and lives as long as the session. */
+static void
+evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
+{
+    struct sg_record *rec = &s->rec;
+
+    rec->ver = SG_SOCKS5_VER;
+    rec->cmd = wire->cmd;
+    rec->port = wire->port;
+    if (wire->name != NULL) {
+        memcpy(rec->name, wire->name, wire->name_len);
+        rec->name_len = wire->name_len;
+    } else {
+        rec->target = wire->addr;
+    }
+    s->request = (struct sg_request){ .size = sizeof s->request,
+                                      .ver = SG_SOCKS5_VER,
+                                      .cmd = wire->cmd,
+                                      .atyp = wire->atyp,
+                                      .port = wire->port,
+                                      .addr = wire->addr,
+                                      .name = wire->name != NULL ? rec->name : NULL,
+                                      .name_len = wire->name_len };
+    if (wire->name != NULL)
+        s->request.addr = (struct sg_addr){ .family = SG_FAMILY_NONE };
+    s->have_request = true;
+}
+
+struct sg_refusal
+sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire)
+{
+    const bool strict = sg_worker_boot()->conf->core.strict;
+
+    evaluate_keep(s, wire);
+    if ((wire->rsv != 0 && strict) || (wire->cmd == SG_CMD_CONNECT && wire->port == 0)) {
+        sg_trace_core(s->trace, NULL, wire->rsv != 0 && strict ? "RSV is not 0" : "CONNECT to port 0 reaches nobody");
+        return (struct sg_refusal){ SG_REASON_PROTOCOL_ERROR, SG_REP_GENERAL_FAILURE };
+    }
+    if (s->listener->hooks->command[wire->cmd] == NULL) {
+        sg_trace_core(s->trace, &s->listener->conf->where, "the listener \"%s\" has no module for CMD %02x",
+                      s->listener->conf->name, wire->cmd);
+        return (struct sg_refusal){ SG_REASON_COMMAND_UNKNOWN, SG_REP_COMMAND_NOT_SUPPORTED };
+    }
+    return go_on;
+}
+
+struct sg_refusal
+sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome)
+{
+    /* At the end of a list the decision is that of a module which had no opinion. */
+    if (run->decider != NULL)
+        sg_session_rule(s, &run->decision);
+    sg_session_dry_run(s, run);
+    switch (outcome) {
+    case SG_OUTCOME_GRANT: s->special_allowed = run->decision.special; return go_on;
+    case SG_OUTCOME_UNDECIDED: s->undecided = true; return go_on;
+    case SG_OUTCOME_REFUSE: return (struct sg_refusal){ SG_REASON_ACCESS_REQUEST, SG_REP_NOT_ALLOWED };
+    default: return (struct sg_refusal){ SG_REASON_MODULE_ERROR, SG_REP_GENERAL_FAILURE };
+    }
+}
+
+/* "loopback, self" */
+static void
+evaluate_special_text(unsigned special, char *text, size_t size)
+{
+    size_t len = 0;
+
+    text[0] = '\0';
+    for (const struct sg_conf_word *word = sg_special_words; word->word != NULL; word++)
+        if ((special & (unsigned)word->number) != 0 && len < size)
+            len += (size_t)snprintf(text + len, size - len, "%s%s", len > 0 ? ", " : "", word->word);
+}
+
+struct sg_refusal
+sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome)
+{
+    const unsigned allowed = s->special_allowed | (run->decider != NULL ? run->decision.special : 0);
+    const unsigned special = sg_addr_special(run->addr) & ~allowed;
+    char addr[SG_ADDR_TEXT], classes[128];
+
+    if (outcome == SG_OUTCOME_REFUSE)
+        return (struct sg_refusal){ SG_REASON_ACCESS_TARGET, SG_REP_NOT_ALLOWED };
+    if (outcome != SG_OUTCOME_GRANT)
+        return (struct sg_refusal){ SG_REASON_MODULE_ERROR, SG_REP_NOT_ALLOWED };
+    if (special == 0)
+        return go_on;
+    if (s->trace != NULL) {
+        evaluate_special_text(special, classes, sizeof classes);
+        sg_trace_core(s->trace, NULL, "special-range guard: %s is in a range (%s) that no rule names with \"special\"",
+                      sg_addr_format_ip(run->addr, addr, sizeof addr), classes);
+    }
+    return (struct sg_refusal){ SG_REASON_SPECIAL_RANGE, SG_REP_NOT_ALLOWED };
+}

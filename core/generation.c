@@ -127,6 +127,7 @@ generation_workers(void)
         .instances = gen.load.instances,
         .listeners = gen.listeners,
         .n_listeners = conf->listeners.n,
+        .hosts = gen.load.hosts,
         .n_workers = conf->core.workers > 0 ? (unsigned)conf->core.workers
                      : cpus > 0             ? (unsigned)cpus
                                             : 1,

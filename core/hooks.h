@@ -70,6 +70,8 @@ struct sg_run {
     unsigned resumed;            /* a chain that is resumed without end is stopped */
     struct sg_instance *decider; /* whose verdict ended the list; NULL at the end of the list */
     struct sg_decision decision; /* of the decider, or of the last module asked */
+    const char *dry_run_label;   /* the first that any module on the way named; NULL: none */
+    enum sg_verdict dry_run_verdict;
     void (*done)(struct sg_run *run, enum sg_outcome outcome);
 };
 void sg_run_start(struct sg_run *run, struct sg_session *s, enum sg_phase phase, bool undecided,

@@ -4,9 +4,11 @@
  */
 #include "load.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "generation.h"
+#include "hosts.h"
 #include "log.h"
 
 static void
@@ -23,6 +25,22 @@ sg_load_conf(struct sg_load *load, const char *path)
     load_conf(load, path != NULL ? sg_conf_text_read(path, load->diag) : sg_conf_default(load->diag));
 }
 
+/* That the usual file is missing is no mistake; that one which is named cannot be read is. */
+static void
+load_hosts(struct sg_load *load)
+{
+    const char *path = load->conf->core.resolver.hosts;
+    const struct sg_where where =
+        sg_conf_key_where(load->conf, "core.resolver.hosts", &load->conf->core.resolver.where);
+
+    if (path[0] == '\0' || (load->hosts = sg_hosts_read(path)) != NULL)
+        return;
+    if (where.line != 0)
+        sg_diag_error(load->diag, &where, "hosts", "hosts: %.200s: %s", path, strerror(errno));
+    else
+        sg_diag_note(load->diag, &where, "%s: %s: no name is known without a name server", path, strerror(errno));
+}
+
 void
 sg_load(struct sg_load *load, const char *path, int text_fd)
 {
@@ -33,6 +51,7 @@ sg_load(struct sg_load *load, const char *path, int text_fd)
         sg_load_conf(load, path);
     if (load->conf == NULL || load->conf->listeners.n == 0)
         return;
+    load_hosts(load);
     load->instances = sg_instances_load(load->conf, load->diag);
     load->hooks = sg_hooks_build(load->conf, load->instances, load->diag);
 }
@@ -84,6 +103,7 @@ sg_load_free(struct sg_load *load)
 {
     if (load->instances != NULL)
         sg_instances_free(load->instances);
+    sg_hosts_free(load->hosts);
     if (load->conf == NULL)
         sg_conf_text_free(load->text);
     sg_conf_free(load->conf);

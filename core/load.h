@@ -11,6 +11,7 @@ struct sg_load {
     struct sg_diag *diag;
     struct sg_conf_text *text; /* conf's, if there is one */
     struct sg_conf *conf;
+    struct sg_hosts *hosts; /* NULL: none */
     struct sg_instances *instances;
     struct sg_hooks *hooks; /* NULL: something is wrong */
 };

@@ -124,6 +124,15 @@ record_rule(struct sg_json *json, const struct sg_record *rec)
 }
 
 static void
+record_dry_run(struct sg_json *json, const struct sg_record *rec)
+{
+    if (rec->dry_run_rule == NULL)
+        return;
+    sg_json_string(json, "dry_run_rule", rec->dry_run_rule);
+    sg_json_string(json, "dry_run", rec->dry_run_verdict == SG_OK ? "allow" : "deny");
+}
+
+static void
 record_tried(struct sg_json *json, const struct sg_record *rec)
 {
     char texts[16][SG_ADDR_TEXT];
@@ -175,6 +184,7 @@ sg_record_write(const struct sg_record *rec, enum sg_event event)
     record_addr(&json, "target", &rec->target);
     record_addr(&json, "bind", &rec->bind);
     record_rule(&json, rec);
+    record_dry_run(&json, rec);
     record_tried(&json, rec);
     if (rec->replied)
         record_hex(&json, "rep", rec->rep);

@@ -9,6 +9,7 @@
 #define SG_RECORD_H
 
 #include <sockgate/addr.h>
+#include <sockgate/session.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -80,8 +81,10 @@ struct sg_record {
     const char *auth_instance; /* that was asked last; NULL before METHOD is chosen */
     const char *rule, *rule_file;
     unsigned rule_line;
-    char phase[16];                             /* the state in which it ended */
-    char reason_text[128];                      /* a few words from the module */
+    const char *dry_run_rule; /* a rule on trial that would have decided otherwise or alike; NULL: none */
+    uint8_t dry_run_verdict;  /* SG_OK or SG_DENY, valid with dry_run_rule */
+    char phase[16];           /* the state in which it ended */
+    char reason_text[128];    /* a few words from the module */
     struct sg_addr client, local, target, bind; /* target: reached or last tried */
     char user[256];
     uint8_t user_len;

@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "container.h"
 #include "dial.h"
+#include "evaluate.h"
 #include "filter_core.h"
 #include "listener.h"
 #include "log.h"
@@ -158,7 +159,7 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
     sessions.n++;
     atomic_fetch_add_explicit(&status->accepted, 1, memory_order_relaxed);
     atomic_store_explicit(&status->sessions, (uint32_t)sessions.n, memory_order_relaxed);
-    if (listener->conf->clients.n > 0 && !sg_ranges_contain(&listener->conf->clients, client)) {
+    if (!sg_evaluate_client(listener, client)) {
         sg_session_reason(s, SG_REASON_CLIENT_RANGE, 0);
         sg_session_end(s, false);
         return s;
@@ -190,6 +191,15 @@ sg_session_rule(struct sg_session *s, const struct sg_decision *decision)
     s->rec.rule_file = decision->file;
     s->rec.rule_line = decision->line;
     sg_session_reason_text(s, decision->reason);
+}
+
+void
+sg_session_dry_run(struct sg_session *s, const struct sg_run *run)
+{
+    if (run->dry_run_label == NULL)
+        return;
+    s->rec.dry_run_rule = run->dry_run_label;
+    s->rec.dry_run_verdict = (uint8_t)run->dry_run_verdict;
 }
 
 static void

@@ -93,6 +93,7 @@ struct sg_session {
     void **slots;        /* by instance number - 1; NULL until the first is made */
     uint8_t command_rep; /* sg_session_set_rep() */
     const char *doing;
+    struct sg_trace *trace; /* NULL: nobody asks how verdicts come about */
 
     struct sg_dial *dial;
     struct sg_conn conn;
@@ -128,6 +129,8 @@ void sg_session_reason(struct sg_session *s, enum sg_reason reason, int err);
 void sg_session_reason_text(struct sg_session *s, const char *text);
 /* Which rule decided, and why. */
 void sg_session_rule(struct sg_session *s, const struct sg_decision *decision);
+/* What a rule on trial would have said in that walk. */
+void sg_session_dry_run(struct sg_session *s, const struct sg_run *run);
 /* Ends it at once: record, descriptors. `abort`: both sides get RST, so that nothing cut short looks complete. */
 void sg_session_end(struct sg_session *s, bool abort);
 /* As sg_session_end(s, true), later in this turn: for functions that modules call. */

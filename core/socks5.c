@@ -6,6 +6,7 @@
 #include "addrs.h"
 
 #define SOCKS5_NAME_MAX 253 /* RFC 1035: what fits into 255 octets on the wire of DNS */
+#define SOCKS5_LABEL_MAX 63
 
 ssize_t
 sg_socks5_parse_greeting(const uint8_t *p, size_t n, struct sg_socks5_greeting *out)
@@ -29,16 +30,27 @@ socks5_port(const uint8_t *p)
     return (uint16_t)(p[0] << 8 | p[1]);
 }
 
-/* Octets that no host name has, whatever its script: controls, blanks, NUL. */
+/*
+ * Labels of the length that DNS can carry, without octets that no host name has, whatever its script: controls, blanks,
+ * NUL, and the backslash, which resolvers take for an escape.
+ */
 static bool
 socks5_name_good(const uint8_t *name, size_t len)
 {
+    size_t label = 0;
+
     if (len == 0 || len > SOCKS5_NAME_MAX)
         return false;
-    for (size_t i = 0; i < len; i++)
-        if (name[i] <= 0x20 || name[i] == 0x7f)
+    for (size_t i = 0; i < len; i++) {
+        if (name[i] <= 0x20 || name[i] == 0x7f || name[i] == '\\')
             return false;
-    return true;
+        if (name[i] == '.' && label == 0)
+            return false;
+        label = name[i] == '.' ? 0 : label + 1;
+        if (label > SOCKS5_LABEL_MAX)
+            return false;
+    }
+    return label > 0;
 }
 
 /* DST.ADDR as a name. Text that is an address becomes one here, so that no rule ever sees it as a name. */

@@ -7,6 +7,7 @@
 #include "hooks.h"
 #include "pending.h"
 #include "session.h"
+#include "trace.h"
 #include "worker.h"
 
 /* Enough for any list that makes sense; beyond it modules keep a session waiting for nothing. */
@@ -85,17 +86,30 @@ run_end(struct sg_run *run, struct sg_instance *decider, enum sg_outcome outcome
     run->done(run, outcome);
 }
 
+static bool
+run_label_fits(const char *label)
+{
+    return label == NULL || strnlen(label, LABEL_MAX_OCTETS + 1) <= LABEL_MAX_OCTETS;
+}
+
 /* A label that does not fit into a record is a mistake like a verdict out of place: nothing is cut. */
 static enum sg_outcome
 run_judge(struct sg_run *run, struct sg_instance *inst, enum sg_verdict verdict)
 {
-    const char *label = run->decision.label;
+    struct sg_decision *decision = &run->decision;
 
-    if (label && strnlen(label, LABEL_MAX_OCTETS + 1) > LABEL_MAX_OCTETS) {
+    if (!run_label_fits(decision->label) || !run_label_fits(decision->dry_run_label)) {
         sg_module_error(inst, run->session, "the label of its decision has more than %d octets", LABEL_MAX_OCTETS);
-        run->decision.label = NULL;
+        decision->label = decision->dry_run_label = NULL;
         return SG_OUTCOME_ERROR;
     }
+    if (run->dry_run_label == NULL) {
+        run->dry_run_label = decision->dry_run_label;
+        run->dry_run_verdict = decision->dry_run_verdict;
+    }
+    if (run->session->trace != NULL && verdict != SG_AGAIN && verdict_known(verdict))
+        sg_trace_core(run->session->trace, &inst->conf->where, "%s of \"%s\": %s", phase_names[run->phase], inst->name,
+                      verdict_names[verdict]);
     return sg_verdict_judge(inst, run->session, run->phase, verdict);
 }
 
@@ -137,7 +151,7 @@ run_ask(struct sg_run *run, struct sg_instance *inst)
     enum sg_verdict verdict;
     uint32_t before;
 
-    run->decision = (struct sg_decision){ .size = sizeof run->decision };
+    run->decision = (struct sg_decision){ .size = sizeof run->decision, .trace = s->trace };
     before = sg_worker_enter(inst);
     sg_pending_window_open(inst, s);
     switch (run->phase) {

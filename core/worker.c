@@ -18,9 +18,13 @@
 #include "listener.h"
 #include "log.h"
 #include "msg.h"
+#include "resolve.h"
 #include "session.h"
 
 #define WORKER_TICK_MS 1000
+/* RFC 8305 section 8: what it recommends. */
+#define WORKER_RESOLUTION_DELAY_MS 50
+#define WORKER_ATTEMPT_DELAY_MS 250
 
 static struct {
     const struct sg_worker_boot *boot;
@@ -250,10 +254,17 @@ static void
 worker_queues(const struct sg_timeouts_conf *t)
 {
     const int64_t spans[SG_QUEUES] = {
-        [SG_QUEUE_HANDSHAKE] = t->handshake, [SG_QUEUE_TICK] = WORKER_TICK_MS,
-        [SG_QUEUE_SETUP] = t->setup_max,     [SG_QUEUE_CONNECT] = t->connect,
-        [SG_QUEUE_IDLE] = t->idle,           [SG_QUEUE_HALF_CLOSED] = t->half_closed,
-        [SG_QUEUE_LINGER] = t->linger,       [SG_QUEUE_MAX_SESSION] = t->max_session,
+        [SG_QUEUE_HANDSHAKE] = t->handshake,
+        [SG_QUEUE_TICK] = WORKER_TICK_MS,
+        [SG_QUEUE_SETUP] = t->setup_max,
+        [SG_QUEUE_RESOLVE] = t->resolve,
+        [SG_QUEUE_RESOLUTION_DELAY] = WORKER_RESOLUTION_DELAY_MS,
+        [SG_QUEUE_ATTEMPT_DELAY] = WORKER_ATTEMPT_DELAY_MS,
+        [SG_QUEUE_CONNECT] = t->connect,
+        [SG_QUEUE_IDLE] = t->idle,
+        [SG_QUEUE_HALF_CLOSED] = t->half_closed,
+        [SG_QUEUE_LINGER] = t->linger,
+        [SG_QUEUE_MAX_SESSION] = t->max_session,
     };
 
     for (unsigned i = 0; i < SG_QUEUES; i++)
@@ -275,7 +286,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
     ev_prepare_start(worker.loop, &worker.prepare);
     ev_check_init(&worker.check, worker_check);
     ev_check_start(worker.loop, &worker.check);
-    return 0;
+    return sg_resolver_open(boot);
 }
 
 void
@@ -284,6 +295,7 @@ sg_worker_close(void)
     sg_session_end_all(SG_REASON_STOPPED);
     sg_worker_run_deferred();
     sg_session_reap();
+    sg_resolver_close();
     for (unsigned i = 0; i < SG_QUEUES; i++)
         sg_deadline_queue_stop(&worker.queues[i]);
     ev_prepare_stop(worker.loop, &worker.prepare);

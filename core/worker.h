@@ -14,6 +14,8 @@
 #include "deadline.h"
 #include "hooks.h"
 
+struct sg_hosts;
+
 /* A page shared with the generation, which reads it for the watchdog. Aligned words only: a writer may be killed. */
 struct sg_worker_status {
     _Atomic int64_t turn_began_ms; /* monotonic; 0 while waiting for events */
@@ -36,7 +38,8 @@ struct sg_worker_boot {
     struct sg_instances *instances; /* started in the worker by sg_instances_start() */
     const struct sg_worker_listener *listeners;
     size_t n_listeners;
-    int channel; /* orders; end of file: the generation is gone */
+    const struct sg_hosts *hosts; /* NULL: none */
+    int channel;                  /* orders; end of file: the generation is gone */
     struct sg_worker_status *status;
     unsigned number; /* 0 .. workers - 1 */
     unsigned n_workers;
@@ -66,11 +69,17 @@ const struct sg_worker_boot *sg_worker_boot(void);
 uint32_t sg_worker_enter(const struct sg_instance *inst);
 void sg_worker_leave(uint32_t before);
 
-/* One queue for each duration of `timeouts`. TICK looks once a second at handshakes whose clock has stood still. */
+/*
+ * One queue for each duration of `timeouts`, and some of our own. TICK looks once a second at handshakes whose clock has
+ * stood still; the DELAYs are those of Happy Eyeballs (RFC 8305 section 8).
+ */
 enum sg_queue {
     SG_QUEUE_HANDSHAKE,
     SG_QUEUE_TICK,
     SG_QUEUE_SETUP,
+    SG_QUEUE_RESOLVE,
+    SG_QUEUE_RESOLUTION_DELAY,
+    SG_QUEUE_ATTEMPT_DELAY,
     SG_QUEUE_CONNECT,
     SG_QUEUE_IDLE,
     SG_QUEUE_HALF_CLOSED,

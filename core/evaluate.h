@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * evaluate.h - what follows from a request and from the access modules' verdicts about it. The session asks, and
+ * `sockgatectl explain` and the policy tests ask the same functions: that is why their answers are those of the gateway.
+ *
+ *   wire --> sg_evaluate_wire() --> [request phase] --> sg_evaluate_request() --+--> dial each address:
+ *            no such command, port 0     access modules    REP 02, or go on     |    [target phase] --> sg_evaluate_target()
+ */
+#ifndef SG_EVALUATE_H
+#define SG_EVALUATE_H
+
+#include "session.h"
+#include "socks5.h"
+
+/* What a refusal is told and recorded as; reason NONE: go on. */
+struct sg_refusal {
+    enum sg_reason reason;
+    uint8_t rep;
+};
+
+/* May this client connect at all? The listener's `clients`, before any module. */
+bool sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_addr *client);
+/* From the wire to what modules see: fills s->request and its part of the record. */
+struct sg_refusal sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire);
+/* The request phase has ended: remembers what the target phase needs, and the rule. */
+struct sg_refusal sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
+/* The target phase has ended for one address. */
+struct sg_refusal sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
+
+#endif
