@@ -55,6 +55,8 @@ core_libcore_a_SOURCES = \
 	core/pending.c \
 	core/policy.c \
 	core/proc.c \
+	core/question.c \
+	core/question_words.c \
 	core/record.c \
 	core/relay.c \
 	core/resolve.c \
@@ -67,6 +69,7 @@ core_libcore_a_SOURCES = \
 	core/session_api.c \
 	core/session_io.c \
 	core/sockets.c \
+	core/sockgatectl.c \
 	core/socks5.c \
 	core/special.c \
 	core/st_auth.c \
@@ -92,6 +95,16 @@ core_sockgate_LDFLAGS = $(CORE_LINK)
 core_sockgate_LDADD = $(CORE_LIBS)
 core_sockgate_DEPENDENCIES = core/libcore.a
 core_sockgate_SOURCES = core/main.c
+
+# The second name: a link beside the binary in the build tree, and in the folder of ordinary commands when installed.
+all-local: sockgatectl
+sockgatectl: core/sockgate
+	$(AM_V_GEN)ln -sf core/sockgate $@
+CLEANFILES += sockgatectl
+
+install-exec-hook:
+	$(MKDIR_P) "$(DESTDIR)$(bindir)"
+	ln -sf "$$(realpath -m --relative-to="$(bindir)" "$(sbindir)")/sockgate" "$(DESTDIR)$(bindir)/sockgatectl"
 
 # Headers are looked up, not listed: nothing is compiled from this list, it only goes into the tarball.
 EXTRA_DIST += $(wildcard $(srcdir)/core/*.h)

@@ -19,6 +19,7 @@
 #include "log.h"
 #include "master.h"
 #include "proc.h"
+#include "sockgatectl.h"
 #include "version.h"
 
 #define EXIT_USAGE 2
@@ -140,13 +141,15 @@ main(int argc, char **argv)
     standard_descriptors();
     sg_proc_title_init(argc, argv);
     sg_log_init(SG_LOG_NOTICE);
-    status = options_read(&o, argc, argv);
-    if (status != -1)
-        return status;
     if (sodium_init() == -1) {
         sg_logf(SG_LOG_EMERG, "libsodium does not start");
         return 1;
     }
+    if (sg_sockgatectl_called(argv[0]))
+        return sg_sockgatectl_main(argc, argv);
+    status = options_read(&o, argc, argv);
+    if (status != -1)
+        return status;
     if (o.generation != -1)
         return sg_generation_main(o.generation);
     if (o.upgrade != -1)

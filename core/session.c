@@ -218,6 +218,31 @@ session_write_end(struct sg_session *s)
 }
 
 static void
+session_blank_step(struct sg_defer *defer)
+{
+    (void)defer; /* nothing to go on with */
+}
+
+struct sg_session *
+sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr *client)
+{
+    struct sg_session *s = calloc(1, sizeof *s);
+
+    if (s == NULL)
+        return NULL;
+    s->magic = SESSION_MAGIC;
+    s->listener = listener;
+    s->fd = s->conn.fd = -1;
+    s->step.run = session_blank_step;
+    s->rec.listener = listener->conf->name;
+    s->rec.client = *client;
+    s->rec.local = listener->conf->address;
+    (void)snprintf(s->rec.id, sizeof s->rec.id, "%032d", 0);
+    s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
+    return s;
+}
+
+static void
 session_close(int *fd, ev_io *io, bool abort)
 {
     const struct linger reset = { .l_onoff = 1, .l_linger = 0 };
@@ -252,6 +277,16 @@ session_modules_end(struct sg_session *s)
     }
     free(s->slots);
     s->slots = NULL;
+}
+
+void
+sg_session_blank_end(struct sg_session *s)
+{
+    sg_pending_cancel_all(s);
+    sg_timers_end(s);
+    session_modules_end(s);
+    sg_worker_undefer(&s->step);
+    free(s);
 }
 
 void

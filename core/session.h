@@ -110,6 +110,12 @@ bool sg_session_reserve(void);
  * on return; the pointer is good until the end of the turn.
  */
 struct sg_session *sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client);
+/*
+ * A session without a connection, for who only wants to ask access modules (question.h): known to no list, written in no
+ * record. NULL: no memory.
+ */
+struct sg_session *sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr *client);
+void sg_session_blank_end(struct sg_session *s);
 void sg_session_goto(struct sg_session *s, enum sg_state to);
 const char *sg_state_name(enum sg_state state);
 bool sg_state_may_follow(enum sg_state from, enum sg_state to);
