@@ -366,6 +366,8 @@ generation_progress(int64_t now_ms)
     if (gen.state >= GEN_READY)
         (void)sg_supervisor_start(sup, now_ms);
     sg_supervisor_watch(sup, now_ms);
+    if (gen.state >= GEN_READY)
+        sg_supervisor_images(sup, now_ms);
     return -1;
 }
 

@@ -5,18 +5,16 @@
 #include "hosts.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <sodium.h>
 
 #include "addrs.h"
+#include "file.h"
 
-#define HOSTS_SIZE_MAX ((off_t)64 << 20)
+#define HOSTS_SIZE_MAX ((size_t)64 << 20)
 #define HOSTS_BLANKS " \t\r\v\f"
 
 struct hosts_entry {
@@ -116,48 +114,16 @@ hosts_hash(struct sg_hosts *hosts)
     return 0;
 }
 
-/* The whole file with a NUL behind it; NULL and errno. */
-static char *
-hosts_text(const char *path)
-{
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    struct stat st;
-    char *text = NULL;
-    size_t len = 0;
-    ssize_t n = 0;
-
-    if (fd == -1)
-        return NULL;
-    if (fstat(fd, &st) == -1)
-        goto out;
-    if (!S_ISREG(st.st_mode) || st.st_size > HOSTS_SIZE_MAX) {
-        errno = S_ISREG(st.st_mode) ? EFBIG : EINVAL;
-        goto out;
-    }
-    text = malloc((size_t)st.st_size + 1);
-    while (text != NULL && len < (size_t)st.st_size && (n = read(fd, text + len, (size_t)st.st_size - len)) > 0)
-        len += (size_t)n;
-    if (n == -1) {
-        free(text);
-        text = NULL;
-    }
-    if (text != NULL)
-        text[len] = '\0';
-out:
-    n = errno;
-    (void)close(fd);
-    errno = (int)n;
-    return text;
-}
-
 struct sg_hosts *
 sg_hosts_read(const char *path)
 {
     struct sg_hosts *hosts = calloc(1, sizeof *hosts);
+    struct stat st;
+    size_t len;
 
     if (hosts == NULL)
         return NULL;
-    hosts->text = hosts_text(path);
+    hosts->text = sg_file_read(path, HOSTS_SIZE_MAX, &len, &st);
     if (hosts->text != NULL && hosts_lines(hosts) == 0 && hosts_hash(hosts) == 0)
         return hosts;
     sg_hosts_free(hosts);

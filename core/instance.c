@@ -47,6 +47,8 @@ sg_conf_error(struct sg_instance *inst, const struct sg_where *where, const char
     if (inst->diag != NULL)
         sg_diag_error(inst->diag, where != NULL && where->line != 0 ? where : &inst->conf->where, NULL,
                       "module \"%s\": %s", inst->name, text);
+    else if (where != NULL && where->line != 0)
+        sg_logf(SG_LOG_ERR, "%s:%u: module \"%s\": %s", where->file, where->line, inst->name, text);
     else
         sg_logf(SG_LOG_ERR, "module \"%s\": %s", inst->name, text);
 }

@@ -35,6 +35,7 @@ core_libcore_a_SOURCES = \
 	core/dial.c \
 	core/evaluate.c \
 	core/explain.c \
+	core/file.c \
 	core/filter.c \
 	core/generation.c \
 	core/hooks.c \

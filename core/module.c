@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "image_core.h"
 #include "module_file.h"
 #include "worker.h"
 
@@ -289,6 +290,7 @@ sg_instances_free(struct sg_instances *all)
             inst->mod->fini(inst);
         inst->initialised = false;
     }
+    sg_images_free();
 }
 
 int

@@ -25,6 +25,7 @@ enum sg_msg_type {
     SG_MSG_DRAIN = 4,    /* stop accepting, answer DRAINING, let sessions end until the deadline */
     SG_MSG_STOP = 5,     /* end every session with its record, exit */
     SG_MSG_REOPEN = 6,   /* open log files anew; to a worker with LOG_FD */
+    SG_MSG_IMAGE = 7,    /* generation to worker: a new block: IMAGE, FD */
     /* generation to master */
     SG_MSG_BOUND = 20,    /* one socket that the configuration needs: KEY, NAME, FD if it is new. Before READY */
     SG_MSG_READY = 21,    /* PID_FILE, RUNTIME_DIR, WORKERS, LOG_FD, LOG_LEVEL, TEXT_FD */
@@ -71,7 +72,8 @@ enum sg_msg_tag {
     SG_TAG_WHO_UID = 24,
     SG_TAG_RELOAD_WANTED = 25,
     SG_TAG_RESTART_WANTED = 26,
-    SG_TAG_QUITTING = 27
+    SG_TAG_QUITTING = 27,
+    SG_TAG_IMAGE = 28 /* number of an image */
 };
 
 struct sg_msg {

@@ -15,10 +15,12 @@
 #include <sodium.h>
 
 #include "clock.h"
+#include "image_core.h"
 #include "log.h"
 #include "msg.h"
 
 #define SUPERVISE_LOOK_MS 500
+#define SUPERVISE_IMAGES_MS 1000
 
 int
 sg_supervisor_open(struct sg_supervisor *sup)
@@ -101,6 +103,7 @@ supervise_spawn(struct sg_supervisor *sup, unsigned i)
     }
     child->channel = pair[0];
     child->state = SG_WORKER_STARTING;
+    child->images_old = false; /* it has what we have */
     return 0;
 }
 
@@ -247,6 +250,46 @@ sg_supervisor_tell(struct sg_supervisor *sup, int type)
 {
     for (unsigned i = 0; i < sup->n; i++)
         supervise_order(&sup->workers[i], type);
+}
+
+/* False: not all could be sent; those that were are taken twice, which does no harm. */
+static bool
+supervise_send_images(const struct sg_child *child)
+{
+    const struct sg_image *image = NULL;
+    struct sg_msg msg;
+
+    while ((image = sg_images_next(image)) != NULL) {
+        sg_msg_begin(&msg, SG_MSG_IMAGE);
+        sg_msg_put_u64(&msg, SG_TAG_IMAGE, sg_image_number(image));
+        sg_msg_put_fd(&msg, SG_TAG_FD, sg_image_fd(image));
+        if (sg_msg_send(child->channel, &msg) == -1)
+            return false;
+    }
+    return true;
+}
+
+void
+sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms)
+{
+    bool is_new;
+
+    if (now_ms < sup->images_at_ms || sg_images_next(NULL) == NULL)
+        return;
+    sup->images_at_ms = now_ms + SUPERVISE_IMAGES_MS;
+    is_new = sg_images_look();
+    for (unsigned i = 0; i < sup->n; i++) {
+        struct sg_child *child = &sup->workers[i];
+
+        if (child->channel == -1)
+            continue;
+        child->images_old = child->images_old || is_new;
+        if (child->images_old && supervise_send_images(child))
+            child->images_old = false;
+        else if (child->images_old)
+            sg_logf_limited(SG_LOG_ERR, "worker %u (pid %d) does not take new sets, it is told again: %s", i,
+                            (int)child->pid, strerror(errno));
+    }
 }
 
 void

@@ -21,6 +21,7 @@ struct sg_child {
     struct sg_watchdog dog;
     struct sg_throttle throttle;
     int64_t start_at_ms; /* NONE: when the next one may start */
+    bool images_old;     /* it has not been told of all new images */
 };
 
 /* The page of ids, shared by all generations of a master. */
@@ -39,7 +40,8 @@ struct sg_supervisor {
     bool accepting;  /* tell new ones to go on at once */
     bool winding_up; /* none is replaced any more */
     struct sg_crashes crashes;
-    char failure[256]; /* of a worker that ended before it was ready */
+    int64_t images_at_ms; /* when their files are looked at again */
+    char failure[256];    /* of a worker that ended before it was ready */
 };
 
 int sg_supervisor_open(struct sg_supervisor *sup);                  /* memory for boot.n_workers; -1 and errno */
@@ -50,7 +52,9 @@ void sg_supervisor_receive(struct sg_supervisor *sup, unsigned i);
 unsigned sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out);
 void sg_supervisor_watch(struct sg_supervisor *sup, int64_t now_ms); /* the watchdog's look */
 void sg_supervisor_tell(struct sg_supervisor *sup, int type);        /* an order to all */
-void sg_supervisor_kill(struct sg_supervisor *sup);                  /* SIGKILL */
+/* Once a second: looks at the files of images, and tells workers what is new. */
+void sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms);
+void sg_supervisor_kill(struct sg_supervisor *sup); /* SIGKILL */
 unsigned sg_supervisor_count(const struct sg_supervisor *sup, enum sg_worker_state at_least);
 /* Until when to wait at most. */
 int sg_supervisor_timeout(const struct sg_supervisor *sup, int64_t now_ms);
