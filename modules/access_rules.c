@@ -3,65 +3,36 @@
  * access_rules.c - an ordered list of rules; the first that matches decides, and what no rule matches is refused.
  *
  *   rules = (
- *     { deny  = { dst = [ "10.0.0.0/8" ]; };                               label = "inner"; },
- *     { allow = { client = [ "192.0.2.0/24" ]; dst_port = [ "80", "443" ]; }; label = "web"; },
- *     { allow = { dst = [ "127.0.0.1" ]; }; special = [ "loopback" ]; }
+ *     { deny  = { dst = [ "10.0.0.0/8", "*.corp.example" ]; };               label = "inner"; },
+ *     { deny  = { dst = "@blocked.txt"; };                                   label = "blocked"; },
+ *     { allow = { group = "staff"; dst_port = [ "80", "443" ]; };            label = "web"; },
+ *     { allow = { dst = [ "127.0.0.1" ]; };                                  special = [ "loopback" ]; }
  *   );
  *
  * All conditions of a group must hold; a group without conditions matches everything. A rule that allows reaches
  * addresses of a special range only if it names that range.
  *
- * When the client sent a name there is no address yet. A rule with `dst` can then neither match nor be passed over, so
- * the list answers UNDECIDED, and is asked again about each address that the name has.
+ * When the client sent a name there is no address yet. A condition about addresses can then be neither true nor false. The
+ * walk goes on past such a rule and notes what it would have said; only if the rules in question would not all say the
+ * same is the answer UNDECIDED, and the list is asked again about each address that the name has.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <sockgate/module.h>
-
-#define LABEL_MAX_OCTETS 63
-
-/* CMDs as bits, for a condition that names several. */
-#define CMD_BIT(cmd) (1 << (cmd))
-
-struct rule_match {
-    struct sg_where where; /* line 0: this group is not given */
-    struct sg_ranges client, dst;
-    struct sg_ports dst_port;
-    int64_t cmd; /* bits of CMD_BIT(); 0: any */
-};
-
-struct rule_conf {
-    struct sg_where where;
-    struct rule_match allow, deny;
-    const char *label;
-    int64_t special; /* bits of enum sg_special */
-};
-
-struct rules_conf {
-    struct sg_groups rules; /* struct rule_conf */
-};
-
-/* A rule as it is asked: built in init, constant afterwards. */
-struct rule {
-    const struct rule_match *match;
-    enum sg_verdict verdict;
-    unsigned special;
-    struct sg_where where;
-    char label[LABEL_MAX_OCTETS + 1];
-};
-
-struct rules {
-    size_t n;
-    struct sg_where where; /* of the list */
-    struct rule v[];
-};
+#include "rules.h"
 
 static const struct sg_conf_word cmd_words[] = {
     { "connect", CMD_BIT(SG_CMD_CONNECT) },
     { "bind", CMD_BIT(SG_CMD_BIND) },
     { "udp_associate", CMD_BIT(SG_CMD_UDP_ASSOCIATE) },
+    { NULL, 0 },
+};
+
+static const struct sg_conf_word assurance_words[] = {
+    { "none", SG_ASSURANCE_NONE },
+    { "asserted", SG_ASSURANCE_ASSERTED },
+    { "password", SG_ASSURANCE_PASSWORD },
+    { "kerberos", SG_ASSURANCE_KERBEROS },
     { NULL, 0 },
 };
 
@@ -77,10 +48,16 @@ static const struct sg_conf_word special_words[] = {
 
 #define MATCH(key) .name = #key, .offset = offsetof(struct rule_match, key)
 static const struct sg_conf_item match_items[] = {
-    { MATCH(client), .type = SG_CONF_RANGES, .help = "where the client comes from" },
-    { MATCH(dst), .type = SG_CONF_RANGES, .help = "the address that would be reached" },
-    { MATCH(dst_port), .type = SG_CONF_PORTS, .help = "the port that would be reached" },
+    { MATCH(client), .type = SG_CONF_STRINGS, .help = "where the client comes from: ranges, \"@FILE\" of ranges" },
+    { MATCH(listener), .type = SG_CONF_STRINGS, .help = "the listener that it connected to" },
+    { MATCH(method), .type = SG_CONF_STRINGS, .help = "how it logged in: none, gssapi, password, \"80\"" },
+    { MATCH(user), .type = SG_CONF_STRINGS, .help = "who it is; \"*\": whoever has a name" },
+    { MATCH(group), .type = SG_CONF_STRINGS, .help = "a group that it belongs to" },
+    { MATCH(assurance), .type = SG_CONF_ENUM, .words = assurance_words, .help = "how well that is proven, at least" },
     { MATCH(cmd), .type = SG_CONF_FLAGS, .words = cmd_words, .help = "what the client wants" },
+    { MATCH(dst), .type = SG_CONF_STRINGS,
+      .help = "what would be reached: ranges, \"www.example.com\", \"*.example.com\", \".example.com\", \"@FILE\"" },
+    { MATCH(dst_port), .type = SG_CONF_PORTS, .help = "the port that would be reached" },
     { .name = NULL },
 };
 
@@ -93,6 +70,8 @@ static const struct sg_conf_item rule_items[] = {
     { RULE(label), .type = SG_CONF_STRING, .help = "the rule's name in the log; if not given, \"rule N\"" },
     { RULE(special), .type = SG_CONF_FLAGS, .words = special_words,
       .help = "with allow: special ranges that may be reached" },
+    { RULE(dry_run), .type = SG_CONF_BOOL, .def = "false",
+      .help = "on trial: the log says when it would have decided, and the next rule is asked" },
     { .name = NULL },
 };
 
@@ -105,92 +84,133 @@ static const struct sg_conf_item rules_items[] = {
       .required = true,
       .min = 1,
       .help = "the first that matches decides" },
+    { .name = "dry_run",
+      .type = SG_CONF_BOOL,
+      .offset = offsetof(struct rules_conf, dry_run),
+      .def = "false",
+      .help = "the whole list on trial: it has no opinion, the log says what it would have been" },
     { .name = NULL },
 };
-
-static bool
-rule_matches_all(const struct rule_match *match)
-{
-    return match->client.n == 0 && match->dst.n == 0 && match->dst_port.n == 0 && match->cmd == 0;
-}
-
-static void
-rule_check(struct sg_instance *inst, const struct rule_conf *conf)
-{
-    if ((conf->allow.where.line != 0) == (conf->deny.where.line != 0))
-        sg_conf_error(inst, &conf->where,
-                      "a rule has either \"allow\" or \"deny\", as in { allow = { dst_port = 443; }; }");
-    if (conf->special != 0 && conf->allow.where.line == 0)
-        sg_conf_error(inst, &conf->where, "\"special\" opens ranges, so it needs \"allow\"");
-    if (conf->label && (conf->label[0] == '\0' || strlen(conf->label) > LABEL_MAX_OCTETS))
-        sg_conf_error(inst, &conf->where, "label: from 1 to %d octets are allowed", LABEL_MAX_OCTETS);
-}
-
-static void
-rule_build(struct rule *rule, const struct rule_conf *conf, size_t number)
-{
-    bool allow = conf->allow.where.line != 0;
-
-    rule->match = allow ? &conf->allow : &conf->deny;
-    rule->verdict = allow ? SG_OK : SG_DENY;
-    rule->special = (unsigned)conf->special;
-    rule->where = conf->where;
-    if (conf->label)
-        (void)snprintf(rule->label, sizeof rule->label, "%s", conf->label);
-    else
-        (void)snprintf(rule->label, sizeof rule->label, "rule %zu", number);
-}
 
 static int
 rules_init(struct sg_instance *inst)
 {
-    const struct rules_conf *conf = sg_instance_conf(inst);
-    const struct rule_conf *rule_confs = conf->rules.v;
-    struct rules *rules = calloc(1, sizeof *rules + conf->rules.n * sizeof *rules->v);
-    const struct rule *catch_all = NULL;
+    struct rules *rules = rules_build(inst, sg_instance_conf(inst));
 
-    if (!rules) {
-        sg_conf_error(inst, NULL, "no memory for %zu rules", conf->rules.n);
-        return -1;
-    }
-    rules->n = conf->rules.n;
-    rules->where = sg_conf_where(inst, "rules");
-    for (size_t i = 0; i < rules->n; i++) {
-        rule_check(inst, &rule_confs[i]);
-        rule_build(&rules->v[i], &rule_confs[i], i + 1);
-        if (catch_all)
-            sg_conf_error(inst, &rule_confs[i].where, "this rule is never reached: the one at %s:%u matches everything",
-                          catch_all->where.file, catch_all->where.line);
-        else if (rule_matches_all(rules->v[i].match))
-            catch_all = &rules->v[i];
-    }
     sg_instance_set_data(inst, rules);
-    return 0;
+    return rules != NULL ? 0 : -1;
 }
 
 static void
 rules_fini(struct sg_instance *inst)
 {
-    free(sg_instance_data(inst));
+    rules_free(sg_instance_data(inst));
 }
 
-enum match { MATCH_NO, MATCH_YES, MATCH_NEEDS_ADDRESS };
+/* What the walk has seen so far. */
+struct walk {
+    bool may_allow, may_deny;
+    unsigned special;            /* of the rules that may allow */
+    bool special_differs;        /* between them */
+    const struct rule *unsure;   /* the first that needs an address */
+    const struct rule *decisive; /* at which it ended; NULL: at the end of the list */
+};
 
-static enum match
-rule_match(const struct rule_match *match, const struct sg_addr *client, const struct sg_request *req,
-           const struct sg_addr *addr)
+static void
+walk_note(struct walk *walk, const struct rule *rule)
 {
-    if (match->cmd != 0 && (req->cmd > SG_CMD_UDP_ASSOCIATE || (match->cmd & CMD_BIT(req->cmd)) == 0))
-        return MATCH_NO;
-    if (match->client.n != 0 && !sg_ranges_contain(&match->client, client))
-        return MATCH_NO;
-    if (match->dst_port.n != 0 && !sg_ports_contain(&match->dst_port, req->port))
-        return MATCH_NO;
-    if (match->dst.n == 0)
-        return MATCH_YES;
-    if (addr->family == SG_FAMILY_NONE)
-        return MATCH_NEEDS_ADDRESS;
-    return sg_ranges_contain(&match->dst, addr) ? MATCH_YES : MATCH_NO;
+    if (rule->verdict == SG_DENY) {
+        walk->may_deny = true;
+        return;
+    }
+    walk->special_differs = walk->special_differs || (walk->may_allow && walk->special != rule->special);
+    walk->special = rule->special;
+    walk->may_allow = true;
+}
+
+static void
+rule_trace(const struct rule *rule, const struct rule_question *q, enum rule_answer answer,
+           const struct sg_decision *decision)
+{
+    char why[384];
+
+    if (decision->trace == NULL)
+        return;
+    if (answer == RULE_NO) {
+        rule_why_not(rule, q, why, sizeof why);
+        sg_trace(decision, &rule->where, "rule \"%s\": no, %s", rule->label, why);
+    } else {
+        sg_trace(decision, &rule->where, "rule \"%s\"%s: %s", rule->label,
+                 rule->verdict == SG_OK ? " (allow)" : " (deny)",
+                 answer == RULE_NEEDS_ADDRESS ? "it depends on the address"
+                 : rule->dry_run              ? "matches, but is on trial (dry_run)"
+                                              : "matches");
+    }
+}
+
+static void
+rules_walk(const struct rules *rules, const struct rule_question *q, struct walk *walk, struct sg_decision *decision)
+{
+    for (size_t i = 0; i < rules->n; i++) {
+        const struct rule *rule = &rules->v[i];
+        const enum rule_answer answer = rule_ask(rule, q);
+
+        rule_trace(rule, q, answer, decision);
+        if (answer == RULE_NO || (rule->dry_run && answer == RULE_NEEDS_ADDRESS))
+            continue;
+        if (rule->dry_run) {
+            if (decision->dry_run_label == NULL) {
+                decision->dry_run_label = rule->label;
+                decision->dry_run_verdict = rule->verdict;
+            }
+            continue;
+        }
+        walk_note(walk, rule);
+        if (answer == RULE_YES) {
+            walk->decisive = rule;
+            return;
+        }
+        if (walk->unsure == NULL)
+            walk->unsure = rule;
+    }
+    walk->may_deny = true;
+    sg_trace(decision, &rules->where, "no rule matches: denied");
+}
+
+static void
+rules_place(struct sg_decision *decision, const struct rule *rule, const struct rules *rules)
+{
+    decision->label = rule != NULL ? rule->label : "default";
+    decision->file = rule != NULL ? rule->where.file : rules->where.file;
+    decision->line = rule != NULL ? rule->where.line : rules->where.line;
+    decision->reason = rule != NULL ? NULL : "no rule matches";
+}
+
+static enum sg_verdict
+rules_verdict(const struct rules *rules, const struct walk *walk, struct sg_decision *decision)
+{
+    if (walk->may_allow && (walk->may_deny || walk->special_differs)) {
+        rules_place(decision, walk->unsure, rules);
+        return SG_UNDECIDED;
+    }
+    rules_place(decision, walk->decisive, rules);
+    if (!walk->may_allow)
+        return SG_DENY;
+    decision->special = walk->special;
+    return SG_OK;
+}
+
+/* The whole list on trial. */
+static enum sg_verdict
+rules_dry_run(enum sg_verdict verdict, struct sg_decision *decision)
+{
+    if (verdict == SG_OK || verdict == SG_DENY) {
+        decision->dry_run_label = decision->label;
+        decision->dry_run_verdict = verdict;
+    }
+    decision->label = decision->reason = NULL;
+    decision->special = 0;
+    return SG_DECLINED;
 }
 
 /* The same question in both phases: with the address if it is known. */
@@ -199,27 +219,19 @@ rules_ask(struct sg_instance *inst, struct sg_session *s, const struct sg_reques
           struct sg_decision *decision)
 {
     const struct rules *rules = sg_instance_data(inst);
-    const struct sg_addr *client = sg_session_client(s);
+    struct rule_question q = {
+        .session = s, .client = sg_session_client(s), .identity = sg_session_identity(s), .request = req, .addr = addr
+    };
+    struct walk walk = { .may_allow = false };
+    enum sg_verdict verdict;
 
-    for (size_t i = 0; i < rules->n; i++) {
-        const struct rule *rule = &rules->v[i];
-        enum match matched = rule_match(rule->match, client, req, addr);
-
-        if (matched == MATCH_NO)
-            continue;
-        decision->label = rule->label;
-        decision->file = rule->where.file;
-        decision->line = rule->where.line;
-        if (matched == MATCH_NEEDS_ADDRESS)
-            return SG_UNDECIDED;
-        decision->special = rule->special;
-        return rule->verdict;
+    if (req->name != NULL && req->name_len <= sizeof q.name) {
+        rule_name_lower(req->name, req->name_len, q.name);
+        q.name_len = req->name_len;
     }
-    decision->label = "default";
-    decision->reason = "no rule matches";
-    decision->file = rules->where.file;
-    decision->line = rules->where.line;
-    return SG_DENY;
+    rules_walk(rules, &q, &walk, decision);
+    verdict = rules_verdict(rules, &walk, decision);
+    return rules->dry_run ? rules_dry_run(verdict, decision) : verdict;
 }
 
 static enum sg_verdict
@@ -237,7 +249,7 @@ static const struct sg_access_ops rules_access = {
 
 const struct sg_module sg_module = {
     SG_MODULE_HEAD("access_rules"),
-    .version = "0.1.0",
+    .version = "0.2.0",
     .conf = rules_items,
     .conf_size = sizeof(struct rules_conf),
     .init = rules_init,

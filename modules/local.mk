@@ -7,6 +7,15 @@ modules_LTLIBRARIES = \
 	modules/auth_none.la \
 	modules/cmd_connect.la
 
+modules_access_rules_la_SOURCES = \
+	modules/access_rules.c \
+	modules/rules.h \
+	modules/rules_build.c \
+	modules/rules_cover.c \
+	modules/rules_entry.c \
+	modules/rules_match.c \
+	modules/rules_set.c
+
 SG_MODULES = $(modules_LTLIBRARIES:modules/%.la=%)
 
 # dlopen() needs no .la files, and nothing else should lie in a folder of modules. uninstall finds the modules by the
