@@ -212,6 +212,27 @@ static const struct sg_conf_item listener_items[] = {
     { .name = NULL },
 };
 
+static const struct sg_conf_word expect_words[] = {
+    { "deny", SG_REPLY_DENY }, { "allow", SG_REPLY_ALLOW }, { "lookup", SG_REPLY_LOOKUP }, { NULL, 0 }
+};
+
+#define POLICY(key) .name = #key, .offset = offsetof(struct sg_policy_conf, key)
+static const struct sg_conf_item policy_items[] = {
+    { POLICY(client), .type = SG_CONF_STRING, .help = "where the client comes from; 127.0.0.1" },
+    { POLICY(listener), .type = SG_CONF_STRING, .help = "where it comes in; the first listener" },
+    { POLICY(user), .type = SG_CONF_STRING, .help = "who it is; not given: nobody" },
+    { POLICY(group), .type = SG_CONF_STRINGS, .help = "the user's groups" },
+    { POLICY(method), .type = SG_CONF_STRING, .help = "none, gssapi, password, \"80\"; password if there is a user" },
+    { POLICY(assurance), .type = SG_CONF_STRING,
+      .help = "none, asserted, password, kerberos; password if there is a user" },
+    { POLICY(command), .type = SG_CONF_STRING, .help = "connect, bind, udp_associate; connect" },
+    { POLICY(to), .type = SG_CONF_STRING, .required = true, .help = "\"HOST:PORT\"" },
+    { POLICY(resolves), .type = SG_CONF_STRINGS, .help = "what the name resolves to; no server is ever asked" },
+    { POLICY(expect), .type = SG_CONF_ENUM, .required = true, .words = expect_words, .help = "the right answer" },
+    { POLICY(rule), .type = SG_CONF_STRING, .help = "the label of the rule that gives it" },
+    { .name = NULL },
+};
+
 const struct sg_conf_item sg_conf_items[] = {
     { .name = "core",
       .type = SG_CONF_GROUP,
@@ -237,6 +258,11 @@ const struct sg_conf_item sg_conf_items[] = {
       .child_size = sizeof(struct sg_listener_conf),
       .required = true,
       .min = 1 },
+    { .name = "tests",
+      .type = SG_CONF_GROUPS,
+      .offset = offsetof(struct sg_conf, tests),
+      .child = policy_items,
+      .child_size = sizeof(struct sg_policy_conf) },
     { .name = NULL },
 };
 

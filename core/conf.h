@@ -102,15 +102,28 @@ struct sg_listener_conf {
     bool open_proxy;
 };
 
+struct sg_policy_conf { /* one of `tests`: a question to the policy, and its answer */
+    struct sg_where where;
+    const char *client, *listener, *user, *method, *assurance, *command,
+        *to; /* as question.h takes them; NULL: its default */
+    struct sg_strings group, resolves;
+    int64_t expect;   /* enum sg_reply_kind */
+    const char *rule; /* the label that decides; NULL: any */
+};
+
 struct sg_conf {
     struct sg_core_conf core;
     struct sg_groups modules; /* struct sg_module_conf */
     struct sg_hooks_conf hooks;
     struct sg_groups listeners; /* struct sg_listener_conf */
+    struct sg_groups tests;     /* struct sg_policy_conf */
     struct sg_conf_text *text;
     struct sg_arena *arena;
     config_t tree; /* kept: module settings are read from it */
 };
+
+/* What the policy answers: no, yes, or that it depends on the addresses of a name. */
+enum sg_reply_kind { SG_REPLY_DENY, SG_REPLY_ALLOW, SG_REPLY_LOOKUP };
 
 /* The table of the whole configuration; `help` of every key is there for manuals. */
 extern const struct sg_conf_item sg_conf_items[];

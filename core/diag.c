@@ -20,6 +20,11 @@
 
 #define COLUMN_UNKNOWN SIZE_MAX
 
+struct diag_line {
+    struct diag_line *next;
+    const char *text;
+};
+
 struct diag_entry {
     struct sg_where where;
     int level;
@@ -28,6 +33,7 @@ struct diag_entry {
     size_t column;   /* COLUMN_UNKNOWN: where `mark` is */
     const char *mark;
     const char *text;
+    struct diag_line *more, **more_end; /* below it */
 };
 
 struct diag_hidden {
@@ -107,6 +113,7 @@ static void SG_PRINTF(6, 0) diag_add(struct sg_diag *diag, int level, const stru
     *e = (struct diag_entry){ .where = place, .level = level, .number = diag->n, .column = column };
     e->mark = mark != NULL && *mark != '\0' ? sg_arena_strndup(diag->arena, mark, strlen(mark)) : NULL;
     e->text = sg_arena_strndup(diag->arena, text, strlen(text));
+    e->more_end = &e->more;
     diag->entries[diag->n++] = e;
 }
 
@@ -128,6 +135,19 @@ sg_diag_error_at(struct sg_diag *diag, const struct sg_where *where, size_t colu
     va_start(args, format);
     diag_add(diag, SG_LOG_EMERG, where, NULL, column, format, args);
     va_end(args);
+}
+
+void
+sg_diag_more(struct sg_diag *diag, const char *text)
+{
+    struct diag_entry *e = diag->n > 0 ? diag->entries[diag->n - 1] : NULL;
+    struct diag_line *line = sg_arena_alloc(diag->arena, sizeof *line);
+
+    if (e == NULL)
+        return;
+    line->text = sg_arena_strndup(diag->arena, text, strlen(text));
+    *e->more_end = line;
+    e->more_end = &line->next;
 }
 
 void
@@ -275,6 +295,8 @@ sg_diag_show(const struct sg_diag *diag, const struct sg_conf_text *text,
         line(arg, e->level, head);
         if (text != NULL && diag_may_show(diag, &e->where))
             diag_excerpt(e, text, line, arg);
+        for (const struct diag_line *more = e->more; more != NULL; more = more->next)
+            line(arg, -1, more->text);
     }
     if (diag->left_out > 0) {
         (void)snprintf(head, sizeof head, "%u more mistakes are not shown", diag->left_out);

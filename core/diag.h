@@ -24,6 +24,8 @@ void sg_diag_error(struct sg_diag *diag, const struct sg_where *where, const cha
 /* The same for who knows the column: octets before the place in question. */
 void sg_diag_error_at(struct sg_diag *diag, const struct sg_where *where, size_t column, const char *format, ...)
     SG_PRINTF(4, 5);
+/* A line that belongs to the last message, shown below it. */
+void sg_diag_more(struct sg_diag *diag, const char *text);
 /* Something that an operator should know but that opens nothing: shown as [warn], does not fail. */
 void sg_diag_note(struct sg_diag *diag, const struct sg_where *where, const char *format, ...) SG_PRINTF(3, 4);
 

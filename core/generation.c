@@ -26,6 +26,7 @@
 #include "log.h"
 #include "master_state.h"
 #include "msg.h"
+#include "policy.h"
 #include "sockets.h"
 #include "supervise.h"
 
@@ -163,10 +164,13 @@ generation_start(struct sg_msg *msg)
     if (version != SG_STATE_VERSION)
         return generation_fail("this binary cannot take over from the running master: restart instead of upgrading");
     sg_load(&gen.load, has_path ? gen.path : NULL, text_fd);
-    if (text_fd != -1)
-        (void)close(text_fd);
     if (sg_load_good(&gen.load))
         generation_check_change();
+    /* What is started again after a crash was tested when it came. */
+    if (sg_load_good(&gen.load) && text_fd == -1)
+        sg_policy_test(&gen.load);
+    if (text_fd != -1)
+        (void)close(text_fd);
     if (sg_load_good(&gen.load))
         generation_bind();
     sg_load_show(&gen.load, text, sizeof text);

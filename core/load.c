@@ -10,6 +10,7 @@
 #include "generation.h"
 #include "hosts.h"
 #include "log.h"
+#include "policy.h"
 
 static void
 load_conf(struct sg_load *load, struct sg_conf_text *text)
@@ -41,6 +42,12 @@ load_hosts(struct sg_load *load)
         sg_diag_note(load->diag, &where, "%s: %s: no name is known without a name server", path, strerror(errno));
 }
 
+bool
+sg_load_good(const struct sg_load *load)
+{
+    return load->hooks != NULL && sg_diag_errors(load->diag) == 0;
+}
+
 void
 sg_load(struct sg_load *load, const char *path, int text_fd)
 {
@@ -54,12 +61,6 @@ sg_load(struct sg_load *load, const char *path, int text_fd)
     load_hosts(load);
     load->instances = sg_instances_load(load->conf, load->diag);
     load->hooks = sg_hooks_build(load->conf, load->instances, load->diag);
-}
-
-bool
-sg_load_good(const struct sg_load *load)
-{
-    return load->hooks != NULL && sg_diag_errors(load->diag) == 0;
 }
 
 struct load_text {
@@ -118,6 +119,8 @@ sg_generation_test(const char *path, int print, int quiet)
     bool good;
 
     sg_load(&load, path, -1);
+    if (sg_load_good(&load))
+        sg_policy_test(&load);
     sg_load_show(&load, NULL, 0);
     good = sg_load_good(&load);
     if (good && print)

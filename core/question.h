@@ -31,8 +31,6 @@ struct sg_question {
     struct sg_trace *trace; /* NULL: none */
 };
 
-enum sg_reply_kind { SG_REPLY_DENY, SG_REPLY_ALLOW, SG_REPLY_LOOKUP };
-
 /* LOOKUP: it depends on the addresses of the name, and none were given. */
 struct sg_policy_reply {
     enum sg_reply_kind kind;
