@@ -41,6 +41,7 @@ TEST_MODULES = \
 	tests/modules/access_async.la \
 	tests/modules/access_hang.la \
 	tests/modules/access_request_only.la \
+	tests/modules/auth_claim.la \
 	tests/modules/auth_x80.la \
 	tests/modules/bad/abi_major.la \
 	tests/modules/bad/abi_minor.la \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* abi_conf.c - every type of setting, the functions about them, the instance and addresses. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "expect.h"
@@ -51,6 +52,35 @@ static const struct sg_conf_item abi_items[] = {
     { .name = NULL },
 };
 
+/* The block: how long the file is. */
+static void *
+abi_build(struct sg_instance *inst, const struct sg_image_source *source, size_t *size_out)
+{
+    size_t *block = malloc(sizeof *block);
+
+    EXPECT(inst, source->size == sizeof *source && source->arg == abi_words && source->path[0] == '/');
+    EXPECT(inst, source->len > 0 && memmem(source->text, source->len, "abi_conf.so", strlen("abi_conf.so")));
+    *size_out = sizeof *block;
+    if (block)
+        *block = source->len;
+    return block;
+}
+
+static struct sg_image *abi_image; /* of the configuration file itself */
+
+static void
+abi_images(struct sg_instance *inst)
+{
+    const struct sg_where where = sg_conf_where(inst, "texts");
+    void *arg = (void *)(uintptr_t)abi_words;
+    const char *path;
+
+    abi_image = sg_image_new(inst, &where, "sockgate.conf", abi_build, arg);
+    EXPECT(inst, abi_image && sg_image_new(inst, &where, "sockgate.conf", abi_build, arg) == abi_image);
+    path = abi_image ? sg_image_path(abi_image) : "";
+    EXPECT(inst, path[0] == '/' && strcmp(strrchr(path, '/'), "/sockgate.conf") == 0);
+}
+
 static void
 abi_scalars(struct sg_instance *inst, const struct abi_conf *conf)
 {
@@ -86,6 +116,7 @@ abi_given(struct sg_instance *inst, const struct abi_conf *conf)
     EXPECT(inst, conf->secret && strcmp(conf->secret, "hush") == 0);
     EXPECT(inst, conf->group.where.line == sg_conf_where(inst, "group").line && conf->group.number == 8);
     EXPECT(inst, conf->groups.n == 2 && groups[0].number == 1 && groups[1].number == 7);
+    abi_images(inst);
 }
 
 static int
@@ -94,7 +125,12 @@ abi_init(struct sg_instance *inst)
     const struct abi_conf *conf = sg_instance_conf(inst);
     struct sg_where where = sg_conf_where(inst, "broken");
 
+    struct sg_range range;
+
     EXPECT(inst, !sg_instance_data(inst));
+    EXPECT(inst, sg_conf_has_listener(inst, "abi") && !sg_conf_has_listener(inst, "ab"));
+    EXPECT(inst, sg_range_parse("::ffff:10.0.0.0/104", &range) == 0 && range.base.family == SG_FAMILY_IPV4);
+    EXPECT(inst, sg_range_parse("10.1.0.0/8", &range) == -1 && range.base.ip[1] == 0 && range.bits == 8);
     abi_scalars(inst, conf);
     if (conf->texts.n > 0)
         abi_given(inst, conf);
@@ -110,7 +146,11 @@ abi_init(struct sg_instance *inst)
 static int
 abi_start(struct sg_instance *inst, enum sg_process process)
 {
+    size_t size;
+
     EXPECT(inst, process == SG_PROCESS_WORKER);
+    EXPECT(inst, !abi_image || *(const size_t *)sg_image_data(abi_image, &size) > 100);
+    EXPECT(inst, !abi_image || size == sizeof size);
     EXPECT(inst, sg_instance_data(inst) == (const void *)abi_words);
     sg_log(inst, SG_LOG_NOTICE, "abi: %s started", sg_instance_name(inst));
     return 0;
@@ -131,7 +171,8 @@ abi_fini(struct sg_instance *inst)
 static enum sg_verdict
 abi_client(struct sg_instance *inst, struct sg_session *s, struct sg_decision *decision)
 {
-    EXPECT(inst, decision->size == sizeof *decision && !decision->label);
+    EXPECT(inst, decision->size == sizeof *decision && !decision->label && !decision->trace);
+    sg_trace(decision, NULL, "nobody asks for %s", "this");
     EXPECT(inst, !sg_session_request(s) && sg_session_identity(s)->name_len == 0);
     EXPECT(inst, sg_addr_special(sg_session_client(s)) & SG_SPECIAL_LOOPBACK);
     EXPECT(inst, sg_addr_same_ip(sg_session_client(s), sg_session_local(s)));

@@ -31,6 +31,11 @@ def request(host, port, cmd=CONNECT, ver=5, rsv=0):
     return bytes([ver, cmd, rsv]) + address(host, port)
 
 
+def counted(text):
+    """Its length in one octet, then its octets."""
+    return bytes([len(text.encode())]) + text.encode()
+
+
 class Reply(NamedTuple):
     ver: int
     rep: int
@@ -150,6 +155,12 @@ class Client:
         ver, method = self.recv_exactly(2)
         assert ver == 5
         return method
+
+    def claim(self, name='', groups=(), assurance=0):
+        """The greeting and the message of tests/modules/auth_claim.c: whoever the test says."""
+        assert self.greet(b'\x81') == 0x81
+        self.send(b'\x01', counted(name), bytes([assurance, len(groups)]), *map(counted, groups))
+        self.expect(b'\x01\x00')
 
     def reply(self):
         head = self.recv_exactly(4)

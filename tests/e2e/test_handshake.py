@@ -208,18 +208,6 @@ def test_bad_request(shared, deliver, what, octets, rep, reason):
         assert record['event'] == ('session_refused' if reason == 'command_unknown' else 'session_failed')
 
 
-def test_name_is_not_resolved(shared):
-    """A name that spells no address: this version has no resolver; 04, as for a name without an address (S5-R04)."""
-    with shared.connect() as client:
-        assert client.greet() == 0
-        client.send(request(b'www.example', 80))
-        client.expect(failure(4))
-        client.expect_end()
-        client.close()
-        record = shared.wait_end(client)
-        assert (record['reason'], record['host']) == ('resolve_failed', 'www.example')
-
-
 SPELLINGS = [b'127.0.0.1', b'127.1', b'0x7f.1', b'0177.0.0.1', b'2130706433', b'127.0.0.1.', b'::ffff:127.0.0.1',
              b'::ffff:7f00:1', b'::127.0.0.1', b'64:ff9b::7f00:1', b'2002:7f00:1::']
 
