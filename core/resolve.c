@@ -105,7 +105,8 @@ static const struct {
     { ARES_ENOTIMP, SG_RESOLVED_FAILED, "the name servers do not know that question" },
     { ARES_EFORMERR, SG_RESOLVED_FAILED, "the name servers did not understand the question" },
     { ARES_ETIMEOUT, SG_RESOLVED_FAILED, "no name server answered in time" },
-    { ARES_ECONNREFUSED, SG_RESOLVED_FAILED, "no name server could be reached" },
+    /* Also what c-ares 1.18 makes of SERVFAIL, NOTIMP and REFUSED, when no other server is left. */
+    { ARES_ECONNREFUSED, SG_RESOLVED_FAILED, "the name servers failed, refused, or could not be reached" },
     { ARES_EBADRESP, SG_RESOLVED_FAILED, "the answer of the name servers makes no sense" },
     { ARES_ENOMEM, SG_RESOLVED_FAILED, "no memory" },
 };
