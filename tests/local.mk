@@ -11,6 +11,8 @@ tests_unit_unit_LDFLAGS = $(CORE_LINK)
 tests_unit_unit_LDADD = $(CORE_LIBS) $(CRITERION_LIBS)
 tests_unit_unit_DEPENDENCIES = core/libcore.a
 tests_unit_unit_SOURCES = \
+	modules/rules_entry.c \
+	modules/rules_set.c \
 	tests/unit/loaded.c \
 	tests/unit/test_access_rules.c \
 	tests/unit/test_addr.c \
@@ -21,7 +23,9 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_deadline.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_loader.c \
+	tests/unit/test_names.c \
 	tests/unit/test_record.c \
+	tests/unit/test_rules_set.c \
 	tests/unit/test_run.c \
 	tests/unit/test_schema.c \
 	tests/unit/test_session_states.c \
