@@ -46,7 +46,6 @@ struct dial_names {
     struct sg_deadline deadline; /* of both lookups */
     unsigned turn;               /* the family whose address is next */
     bool started;                /* attempts may begin */
-    bool waited;                 /* for the second answer, the resolution delay long */
     bool failed;                 /* a lookup has failed: that there is no address is not known */
 };
 
@@ -378,40 +377,43 @@ dial_lookups_open(const struct dial_names *names)
     return names != NULL && (names->families[DIAL_IPV6].open || names->families[DIAL_IPV4].open);
 }
 
-/* The next address, from the families in turn; NULL: none waits. */
-static const struct sg_addr *
-dial_next(const struct sg_dial *dial)
+/* The next address, from the families in turn. False: none waits. */
+static bool
+dial_next(const struct sg_dial *dial, struct sg_addr *addr_out)
 {
     struct dial_names *names = dial->names;
 
-    if (dial->n_attempts >= DIAL_ATTEMPTS)
-        return NULL;
-    if (names == NULL)
-        return dial->n_attempts == 0 ? &dial->session->request.addr : NULL;
+    if (dial->n_attempts >= (names != NULL ? DIAL_ATTEMPTS : 1))
+        return false;
+    if (names == NULL) {
+        *addr_out = dial->session->request.addr;
+        return true;
+    }
     for (unsigned i = 0; i < DIAL_FAMILIES && names->started; i++) {
         struct dial_family *family = &names->families[(names->turn + i) % DIAL_FAMILIES];
 
         if (family->next == family->n)
             continue;
         names->turn = (names->turn + i + 1) % DIAL_FAMILIES;
-        return &family->addrs[family->next++];
+        *addr_out = family->addrs[family->next++];
+        return true;
     }
-    return NULL;
+    return false;
 }
 
 /* Goes on as far as it can without waiting. An attempt may fail within this very call: then the loop takes the next. */
 static void
 dial_step(struct sg_dial *dial)
 {
-    const struct sg_addr *addr;
+    struct sg_addr addr;
 
     if (dial->stepping || dial->over)
         return;
     dial->stepping = true;
-    while (!dial->over && dial->pace.queue == NULL && (addr = dial_next(dial)) != NULL) {
+    while (!dial->over && dial->pace.queue == NULL && dial_next(dial, &addr)) {
         if (dial->names != NULL)
             sg_deadline_arm(sg_worker_queue(SG_QUEUE_ATTEMPT_DELAY), &dial->pace);
-        attempt_begin(dial, addr);
+        attempt_begin(dial, &addr);
     }
     dial->stepping = false;
     if (!dial->over && dial->n_running == 0 && dial->pace.queue == NULL && !dial_lookups_open(dial->names))

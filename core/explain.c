@@ -190,10 +190,9 @@ explain_batch(const struct sg_question *question)
 {
     char *line = NULL, why[256];
     size_t size = 0, number = 0;
-    ssize_t n;
     int status = 0;
 
-    while ((n = getline(&line, &size, stdin)) != -1) {
+    while (getline(&line, &size, stdin) != -1) {
         struct sg_question q = *question;
 
         number++;

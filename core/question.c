@@ -217,11 +217,10 @@ question_found(struct sg_lookup *lookup, const struct sg_found *found)
 }
 
 /* What the name servers say, in the order in which it would be tried. */
-static unsigned
-question_resolve(const struct sg_session *s, struct sg_addr addrs[SG_QUESTION_ADDRS])
+static void
+question_resolve(const struct sg_session *s, struct sg_question_addrs *addrs)
 {
     static const uint8_t families[] = { SG_FAMILY_IPV6, SG_FAMILY_IPV4 };
-    unsigned n = 0;
 
     for (size_t f = 0; f < sizeof families; f++) {
         struct question_lookup q = { .lookup = { .done = question_found } };
@@ -233,53 +232,61 @@ question_resolve(const struct sg_session *s, struct sg_addr addrs[SG_QUESTION_AD
         if (found == NULL || found->n == 0)
             sg_trace_core(s->trace, NULL, "no %s address: %s", families[f] == SG_FAMILY_IPV6 ? "IPv6" : "IPv4",
                           found != NULL ? found->why : "no answer in time");
-        for (unsigned i = 0; found != NULL && i < found->n && n < SG_QUESTION_ADDRS; i++)
-            addrs[n++] = found->v[i];
+        for (unsigned i = 0; found != NULL && i < found->n && addrs->n < SG_QUESTION_ADDRS; i++)
+            addrs->v[addrs->n++] = found->v[i];
     }
-    return n;
+}
+
+/* The first address of the family from *at on; NULL: none is left. */
+static const struct sg_addr *
+question_next(const struct sg_question_addrs *all, uint8_t family, unsigned *at)
+{
+    while (*at < all->n)
+        if (all->v[(*at)++].family == family)
+            return &all->v[*at - 1];
+    return NULL;
 }
 
 /* Families in turn, IPv6 first, as a dial takes them. */
 static void
-question_order(struct sg_addr *addrs, unsigned n)
+question_order(struct sg_question_addrs *addrs)
 {
-    struct sg_addr in_turn[SG_QUESTION_ADDRS];
-    unsigned next[2] = { 0, 0 };
-    const uint8_t families[2] = { SG_FAMILY_IPV6, SG_FAMILY_IPV4 };
+    struct sg_question_addrs in_turn = { .n = 0 };
+    unsigned at6 = 0, at4 = 0;
 
-    for (unsigned i = 0, turn = 0; i < n;) {
-        while (next[turn] < n && addrs[next[turn]].family != families[turn])
-            next[turn]++;
-        if (next[turn] < n)
-            in_turn[i++] = addrs[next[turn]++];
-        turn = !turn;
+    while (in_turn.n < addrs->n) {
+        const struct sg_addr *six = question_next(addrs, SG_FAMILY_IPV6, &at6);
+        const struct sg_addr *four = question_next(addrs, SG_FAMILY_IPV4, &at4);
+
+        if (six != NULL)
+            in_turn.v[in_turn.n++] = *six;
+        if (four != NULL)
+            in_turn.v[in_turn.n++] = *four;
     }
-    memcpy(addrs, in_turn, n * sizeof *addrs);
+    *addrs = in_turn;
 }
 
 /* Each address in its turn until one is allowed, as the dial does. */
 static int
 question_targets(struct sg_session *s, const struct sg_question *q, struct sg_policy_reply *reply)
 {
-    struct sg_addr addrs[SG_QUESTION_ADDRS];
-    unsigned n = q->n_addrs;
+    struct sg_question_addrs addrs = q->addrs;
     int status = 1;
 
     if (s->request.name == NULL)
         return question_target(s, &s->request.addr, reply);
-    memcpy(addrs, q->addrs, sizeof addrs);
-    if (n == 0 && q->resolve) {
-        n = question_resolve(s, addrs);
-        if (n == 0)
-            question_refuse(reply, SG_REASON_RESOLVE_FAILED, SG_REP_HOST_UNREACHABLE);
-    } else if (n == 0) {
+    if (addrs.n == 0 && !q->resolve) {
         reply->kind = s->undecided ? SG_REPLY_LOOKUP : SG_REPLY_ALLOW;
         reply->rep = s->undecided ? -1 : SG_REP_SUCCEEDED;
+        return 0;
     }
-    question_order(addrs, n);
-    for (unsigned i = 0; i < n && status == 1; i++) {
-        addrs[i].port = s->request.port;
-        status = question_target(s, &addrs[i], reply);
+    if (addrs.n == 0)
+        question_resolve(s, &addrs);
+    question_refuse(reply, SG_REASON_RESOLVE_FAILED, SG_REP_HOST_UNREACHABLE); /* unless there is an address */
+    question_order(&addrs);
+    for (unsigned i = 0; i < addrs.n && status == 1; i++) {
+        addrs.v[i].port = s->request.port;
+        status = question_target(s, &addrs.v[i], reply);
     }
     return status;
 }

@@ -15,6 +15,11 @@
 #define SG_QUESTION_ADDRS 16
 #define SG_QUESTION_GROUPS 64
 
+struct sg_question_addrs {
+    unsigned n;
+    struct sg_addr v[SG_QUESTION_ADDRS];
+};
+
 /* Who wants what, from where. Strings are the caller's. */
 struct sg_question {
     const char *listener; /* NULL: the first of the configuration */
@@ -24,11 +29,10 @@ struct sg_question {
     uint16_t n_groups;
     int method, assurance; /* -1: what fits: a password if there is a user, else nothing */
     uint8_t cmd;
-    const char *to;                          /* "HOST:PORT", "[::1]:PORT" */
-    struct sg_addr addrs[SG_QUESTION_ADDRS]; /* what a name has, if the answer depends on it */
-    unsigned n_addrs;
-    bool resolve;           /* look the name up if the answer depends on it */
-    struct sg_trace *trace; /* NULL: none */
+    const char *to;                 /* "HOST:PORT", "[::1]:PORT" */
+    struct sg_question_addrs addrs; /* what a name has, if the answer depends on it */
+    bool resolve;                   /* look the name up if the answer depends on it */
+    struct sg_trace *trace;         /* NULL: none */
 };
 
 /* LOOKUP: it depends on the addresses of the name, and none were given. */

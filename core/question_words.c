@@ -70,14 +70,14 @@ words_list(struct sg_question *q, char *value, bool addresses, char *why, size_t
     char *at = NULL;
 
     for (char *word = strtok_r(value, ",", &at); word != NULL; word = strtok_r(NULL, ",", &at)) {
-        if (addresses ? q->n_addrs == SG_QUESTION_ADDRS : q->n_groups == SG_QUESTION_GROUPS) {
+        if (addresses ? q->addrs.n == SG_QUESTION_ADDRS : q->n_groups == SG_QUESTION_GROUPS) {
             (void)snprintf(why, size, "at most %d are possible", addresses ? SG_QUESTION_ADDRS : SG_QUESTION_GROUPS);
             return -1;
         }
         if (!addresses)
             q->groups[q->n_groups++] = word;
-        else if (words_address(word, &q->addrs[q->n_addrs], why, size) == 0)
-            q->n_addrs++;
+        else if (words_address(word, &q->addrs.v[q->addrs.n], why, size) == 0)
+            q->addrs.n++;
         else
             return -1;
     }

@@ -5,7 +5,7 @@
 if HAVE_CRITERION
 check_PROGRAMS += tests/unit/unit
 endif
-tests_unit_unit_CPPFLAGS = $(CORE_CPPFLAGS) -DSG_BUILD='"$(abs_builddir)"' -DSG_SOURCE='"$(abs_srcdir)"'
+tests_unit_unit_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/modules -DSG_BUILD='"$(abs_builddir)"' -DSG_SOURCE='"$(abs_srcdir)"'
 tests_unit_unit_CFLAGS = $(CORE_CFLAGS) $(CRITERION_CFLAGS)
 tests_unit_unit_LDFLAGS = $(CORE_LINK)
 tests_unit_unit_LDADD = $(CORE_LIBS) $(CRITERION_LIBS)
@@ -34,6 +34,20 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_verdicts.c \
 	tests/unit/told.c \
 	tests/unit/vectors.c
+
+# ---- figures: `make bench` runs them, nothing else does
+
+EXTRA_PROGRAMS = tests/bench/bench_rules
+tests_bench_bench_rules_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_bench_bench_rules_CFLAGS = $(CORE_CFLAGS)
+tests_bench_bench_rules_LDFLAGS = $(CORE_LINK)
+tests_bench_bench_rules_LDADD = $(CORE_LIBS)
+tests_bench_bench_rules_DEPENDENCIES = core/libcore.a
+tests_bench_bench_rules_SOURCES = tests/bench/bench_rules.c
+
+.PHONY: bench
+bench: all $(EXTRA_PROGRAMS)
+	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
 
 # ---- modules for tests: NAME.la is made from NAME.c; libtool makes shared objects only of what has an -rpath
 

@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../modules/rules.h"
 #include "module.h"
+#include "rules.h"
 
 static const struct {
     const char *text, *meant; /* meant: "range", or the name with what is meant of it; NULL: refused */
