@@ -108,6 +108,7 @@ sg_value_empty(const struct sg_conf_item *item, const void *field)
     case SG_CONF_SECRET: return *(const char *const *)field == NULL;
     case SG_CONF_ADDRESS: return ((const struct sg_addr *)field)->family == SG_FAMILY_NONE;
     case SG_CONF_FLAGS: return *(const int64_t *)field == 0;
+    case SG_CONF_ENUM: return item->def == NULL && !item->required && *(const int64_t *)field == 0;
     case SG_CONF_STRINGS:
     case SG_CONF_RANGES:
     case SG_CONF_PORTS:

@@ -97,7 +97,7 @@ BROKEN = [
     ('longer than the RFC allows', 'idle = "10m"', '@@linger = "10s"', ['out of range', '9s'], None),
     ('none of the words', 'workers = 2;', 'error_log = { @@level = "inof"; };', ['did you mean "info"'], None),
     ('no address', '"127.0.0.1"', '@@"localhost"', ['not an IP address'], None),
-    ('no range', '[ "80" ]; }', '[ "80" ]; @@dst = [ "10.0.0.1/8" ]; }', ['no bits set behind the prefix'], None),
+    ('no range', '[ "80" ]; }', '[ "80" ]; @@dst = [ "10.0.0.1/8" ]; }', ['bits set behind the prefix'], None),
     ('no port', '[ "80" ]', '@@[ "http" ]', ['not a port'], None),
     ('an empty list', 'auth = [ "none" ]', '@@auth = [ ]', ['empty'], None),
     ('a key that is missing', 'name = "main"; address = "127.0.0.1";', '@@name = "main";', ['"address" is missing'],
