@@ -68,18 +68,28 @@ class Server:
     def __init__(self, host='127.0.0.1'):
         self.entries, self.asked = {}, collections.Counter()
         self._lock = threading.Lock()
-        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.udp.bind((host, 0))
+        self.udp, self.tcp = self._bind(host)
         self.where = self.udp.getsockname()
         self.text = '%s:%d' % self.where
-        self.tcp = socket.socket()
-        self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.tcp.bind(self.where)
         self.tcp.listen(64)
         self._stop = socket.socketpair()
         self._timers = []
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
+
+    @staticmethod
+    def _bind(host):
+        """One port for both, which TCP may have given to somebody else already."""
+        for _ in range(100):
+            udp, tcp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket()
+            try:
+                udp.bind((host, 0))
+                tcp.bind(udp.getsockname())
+                return udp, tcp
+            except OSError:
+                udp.close()
+                tcp.close()
+        raise OSError('no port is free for UDP and TCP')
 
     def __enter__(self):
         return self
