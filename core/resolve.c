@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * resolve.c - c-ares on the worker's loop: one watcher for each of its sockets, one timer for its time-outs.
+ *
+ * Two channels. When a TCP connection to a server ends, c-ares begins anew with every question that the channel has put to
+ * that server; over one channel a single answer too long for UDP could take the tries of all others.
  */
 #include "resolve.h"
 
@@ -16,50 +19,64 @@
 #include "log.h"
 #include "resolve_cache.h"
 
-/* c-ares has one UDP and one TCP socket for each server. */
+/* c-ares has one socket for each server, on each channel. */
 #define RESOLVE_SOCKETS 32
 /* What a server may send in one datagram: no fragments on any usual path (DNS flag day 2020). */
 #define RESOLVE_UDP_SIZE 1232
+/* The octet of a message with the bit "truncated" (RFC 1035 section 4.1.1). */
+#define RESOLVE_TC_AT 2
+#define RESOLVE_TC 0x02
+
+enum { RESOLVE_UDP, RESOLVE_TCP, RESOLVE_CHANNELS };
+
+struct resolve_channel {
+    ares_channel ares;
+    bool open;
+    ev_timer timer;
+};
 
 static struct {
     const struct sg_resolver_conf *conf;
     const struct sg_hosts *hosts;
     struct sg_cache *cache;
-    ares_channel channel;
-    bool open, closing;
-    ev_timer timer;
+    struct resolve_channel channels[RESOLVE_CHANNELS];
+    bool closing;
     ev_io sockets[RESOLVE_SOCKETS]; /* fd -1: free */
     struct sg_found known;          /* what sg_resolve() returns */
 } resolver;
 
 /* When c-ares wants to be called, if nothing arrives. */
 static void
-resolve_set_timer(void)
+resolve_set_timer(struct resolve_channel *channel)
 {
     struct timeval tv;
 
-    ev_timer_stop(sg_worker_loop(), &resolver.timer);
-    if (ares_timeout(resolver.channel, NULL, &tv) == NULL)
+    ev_timer_stop(sg_worker_loop(), &channel->timer);
+    if (ares_timeout(channel->ares, NULL, &tv) == NULL)
         return;
-    ev_timer_set(&resolver.timer, (ev_tstamp)tv.tv_sec + (ev_tstamp)tv.tv_usec / 1e6, 0.);
-    ev_timer_start(sg_worker_loop(), &resolver.timer);
+    ev_timer_set(&channel->timer, (ev_tstamp)tv.tv_sec + (ev_tstamp)tv.tv_usec / 1e6, 0.);
+    ev_timer_start(sg_worker_loop(), &channel->timer);
 }
 
 static void
 resolve_timer(struct ev_loop *loop, ev_timer *timer, int revents)
 {
-    (void)loop, (void)timer, (void)revents;
-    ares_process_fd(resolver.channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-    resolve_set_timer();
+    struct resolve_channel *channel = timer->data;
+
+    (void)loop, (void)revents;
+    ares_process_fd(channel->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+    resolve_set_timer(channel);
 }
 
 static void
 resolve_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
+    struct resolve_channel *channel = io->data;
+
     (void)loop;
-    ares_process_fd(resolver.channel, (revents & EV_READ) != 0 ? io->fd : ARES_SOCKET_BAD,
+    ares_process_fd(channel->ares, (revents & EV_READ) != 0 ? io->fd : ARES_SOCKET_BAD,
                     (revents & EV_WRITE) != 0 ? io->fd : ARES_SOCKET_BAD);
-    resolve_set_timer();
+    resolve_set_timer(channel);
 }
 
 /* c-ares: what it wants to know of a socket from now on; nothing: it is about to close it. */
@@ -69,7 +86,6 @@ resolve_socket(void *data, ares_socket_t fd, int readable, int writable)
     const int events = (readable != 0 ? EV_READ : 0) | (writable != 0 ? EV_WRITE : 0);
     ev_io *io = NULL;
 
-    (void)data;
     for (size_t i = 0; i < RESOLVE_SOCKETS; i++) {
         if (resolver.sockets[i].fd == fd) {
             io = &resolver.sockets[i];
@@ -85,6 +101,7 @@ resolve_socket(void *data, ares_socket_t fd, int readable, int writable)
     }
     if (io->fd != fd)
         ev_io_init(io, resolve_ready, fd, events);
+    io->data = data;
     sg_worker_watch(io, events);
     if (events == 0)
         io->fd = -1;
@@ -167,6 +184,14 @@ resolve_lifetime(enum sg_resolved result, int ttl)
     }
 }
 
+static void
+resolve_query(struct resolve_channel *channel, struct sg_cache_entry *entry, ares_callback answered)
+{
+    ares_query(channel->ares, entry->name, ns_c_in, entry->family == SG_FAMILY_IPV4 ? ns_t_a : ns_t_aaaa, answered,
+               entry);
+    resolve_set_timer(channel);
+}
+
 /* c-ares has an answer, or gives up; perhaps inside ares_query(), so those who wait are told later. */
 static void
 resolve_answered(void *arg, int status, int timeouts, unsigned char *answer, int len)
@@ -184,6 +209,16 @@ resolve_answered(void *arg, int status, int timeouts, unsigned char *answer, int
         resolve_failed(&entry->found, status);
     entry->expires_ms = sg_mono_ms() + resolve_lifetime(entry->found.result, ttl);
     sg_worker_defer(&entry->defer);
+}
+
+/* The same over UDP: an answer that is cut short is asked for again over TCP. With nothing left in it, it comes as an error. */
+static void
+resolve_answered_udp(void *arg, int status, int timeouts, unsigned char *answer, int len)
+{
+    if (answer != NULL && len > RESOLVE_TC_AT && !resolver.closing && (answer[RESOLVE_TC_AT] & RESOLVE_TC) != 0)
+        resolve_query(&resolver.channels[RESOLVE_TCP], arg, resolve_answered);
+    else
+        resolve_answered(arg, status, timeouts, answer, len);
 }
 
 static void
@@ -231,9 +266,7 @@ resolve_ask(struct sg_cache_entry *entry)
 {
     entry->asking = true;
     entry->defer.run = resolve_tell;
-    ares_query(resolver.channel, entry->name, ns_c_in, entry->family == SG_FAMILY_IPV4 ? ns_t_a : ns_t_aaaa,
-               resolve_answered, entry);
-    resolve_set_timer();
+    resolve_query(&resolver.channels[RESOLVE_UDP], entry, resolve_answered_udp);
 }
 
 const struct sg_found *
@@ -267,32 +300,44 @@ sg_resolve(struct sg_lookup *lookup, const char *name, size_t len, uint8_t famil
 /* ---- life */
 
 static int
-resolve_channel(const struct sg_resolver_conf *conf)
+resolve_channel_open(struct resolve_channel *channel, int flag)
 {
+    const struct sg_resolver_conf *conf = resolver.conf;
     struct ares_options options = {
-        .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES,
+        .flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | flag,
         .ednspsz = RESOLVE_UDP_SIZE,
         .timeout = (int)conf->timeout,
         .tries = (int)conf->tries,
         .sock_state_cb = resolve_socket,
+        .sock_state_cb_data = channel,
     };
-    int status = ares_library_init(ARES_LIB_INIT_ALL);
-
-    if (status == ARES_SUCCESS)
-        status = ares_init_options(&resolver.channel, &options,
+    int status = ares_init_options(&channel->ares, &options,
                                    ARES_OPT_FLAGS | ARES_OPT_EDNSPSZ | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES |
                                        ARES_OPT_SOCK_STATE_CB);
+
     if (status != ARES_SUCCESS) {
         sg_logf(SG_LOG_EMERG, "the resolver does not start: %s", ares_strerror(status));
         return -1;
     }
-    resolver.open = true;
+    channel->open = true;
+    ev_timer_init(&channel->timer, resolve_timer, 0., 0.);
+    channel->timer.data = channel;
     if (conf->servers_csv == NULL)
         return 0;
-    status = ares_set_servers_ports_csv(resolver.channel, conf->servers_csv);
+    status = ares_set_servers_ports_csv(channel->ares, conf->servers_csv);
     if (status != ARES_SUCCESS)
         sg_logf(SG_LOG_EMERG, "the resolver does not take its servers: %s", ares_strerror(status));
     return status == ARES_SUCCESS ? 0 : -1;
+}
+
+static void
+resolve_channel_close(struct resolve_channel *channel)
+{
+    if (!channel->open)
+        return;
+    ares_destroy(channel->ares);
+    ev_timer_stop(sg_worker_loop(), &channel->timer);
+    channel->open = false;
 }
 
 int
@@ -303,25 +348,27 @@ sg_resolver_open(const struct sg_worker_boot *boot)
     resolver.closing = false;
     for (size_t i = 0; i < RESOLVE_SOCKETS; i++)
         resolver.sockets[i].fd = -1;
-    ev_timer_init(&resolver.timer, resolve_timer, 0., 0.);
+    if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS) {
+        sg_logf(SG_LOG_EMERG, "the resolver does not start");
+        return -1;
+    }
     resolver.cache = sg_cache_new((size_t)resolver.conf->cache_entries);
     if (resolver.cache == NULL) {
         sg_logf(SG_LOG_EMERG, "no memory for the resolver");
         return -1;
     }
-    return resolve_channel(resolver.conf);
+    if (resolve_channel_open(&resolver.channels[RESOLVE_UDP], ARES_FLAG_IGNTC) == -1)
+        return -1;
+    return resolve_channel_open(&resolver.channels[RESOLVE_TCP], ARES_FLAG_USEVC);
 }
 
 void
 sg_resolver_close(void)
 {
     resolver.closing = true;
-    if (resolver.open) {
-        ares_destroy(resolver.channel);
-        ares_library_cleanup();
-        ev_timer_stop(sg_worker_loop(), &resolver.timer);
-    }
-    resolver.open = false;
+    resolve_channel_close(&resolver.channels[RESOLVE_TCP]);
+    resolve_channel_close(&resolver.channels[RESOLVE_UDP]);
+    ares_library_cleanup();
     sg_cache_free(resolver.cache);
     resolver.cache = NULL;
 }

@@ -52,6 +52,13 @@ def record(owner, kind, ttl, data):
     return labels(owner) + struct.pack('!HHIH', NUMBERS[kind], 1, ttl, len(data)) + data
 
 
+def pointed_at_itself(answer):
+    """The answer with one record, whose owner is a compression pointer to that pointer."""
+    end = 12 + len(question_of(answer)[2])
+    pointed = struct.pack('!HHHIH', 0xc000 | end, NUMBERS['A'], 1, 60, 4) + b'\x7f\x00\x00\x01'
+    return answer[:6] + struct.pack('!HHH', 1, 0, 0) + answer[12:end] + pointed
+
+
 def question_of(query):
     """(name, type, octets of the question)."""
     at, parts = 12, []

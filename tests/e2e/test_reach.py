@@ -22,8 +22,6 @@ PORT = 8080
 ALLOWED = '203.0.113.9'
 DENIED = {'loopback': '127.0.0.1', 'metadata': '169.254.169.254', 'link_local': '169.254.1.1', 'unspecified': '0.0.0.0',
           'multicast': '224.0.0.1', 'self': '10.99.0.1', 'rule': '10.1.2.3', 'rule_by_set': '198.51.100.77'}
-RULES = [{'deny': {'dst': '10.0.0.0/8'}, 'label': 'inner'}, {'deny': {'dst': '@denied.txt'}, 'label': 'set'},
-         {'allow': {}, 'label': 'rest'}]
 
 
 def octal(n):
@@ -94,7 +92,8 @@ class Land:
         gw = gateway(sockgate.config(rules=[{'allow': {}}]), ready=False)
         gw.kill()
         (gw.dir / 'denied.txt').write_text('198.51.100.0/24\n')
-        rules = [RULES[0], {'deny': {'dst': f'@{gw.dir}/denied.txt'}, 'label': 'set'}, RULES[2]]
+        rules = [{'deny': {'dst': '10.1.0.0/16'}, 'label': 'inner'},
+                 {'deny': {'dst': f'@{gw.dir}/denied.txt'}, 'label': 'set'}, {'allow': {}, 'label': 'rest'}]
         return gateway(sockgate.config(rules=rules, core=dns.core(self.server)), netns=self.ns, ledger=False)
 
 
