@@ -24,6 +24,7 @@
 #include "conf_check.h"
 #include "load.h"
 #include "log.h"
+#include "logger.h"
 #include "master_state.h"
 #include "msg.h"
 #include "policy.h"
@@ -140,6 +141,7 @@ generation_workers(void)
                      : cpus > 0             ? (unsigned)cpus
                                             : 1,
     };
+    sup->boot.log_strict = sg_logger_strict(conf);
     sup->boot.n_records = generation_records(conf, sup->boot.n_workers);
     sup->keeper.boot = &sup->boot;
     sup->keeper.epoch = sup->ids->epoch;
@@ -147,7 +149,8 @@ generation_workers(void)
     sup->keeper.generation = sup->generation;
     if (sg_proc_rights(conf->core.user, &sup->rights) == -1 || sg_supervisor_open(sup) == -1)
         return -1;
-    sup->keeper.rights = sup->rights;
+    if (sg_proc_rights(conf->core.log_user != NULL ? conf->core.log_user : conf->core.user, &sup->keeper.rights) == -1)
+        return -1;
     if (sg_keeper_open(&sup->keeper, conf->core.runtime_dir) == -1)
         return -1;
     sg_keeper_look(&sup->keeper, sg_mono_ms());
@@ -272,8 +275,10 @@ generation_reopen(void)
     const struct sg_error_log_conf *log = &gen.load.conf->core.error_log;
     struct sg_msg msg;
 
-    if (strcmp(log->target, "stderr") == 0)
+    if (strcmp(log->target, "stderr") == 0) {
+        sg_keeper_tell(&gen.workers.keeper, SG_MSG_REOPEN);
         return;
+    }
     if (sg_log_open(log->target, (enum sg_log_level)log->level) == -1) {
         sg_logf(SG_LOG_ERR, "cannot open %s anew, the old file stays: %s", log->target, strerror(errno));
         return;

@@ -72,6 +72,7 @@ core_libcore_a_SOURCES = \
 	core/session.c \
 	core/session_api.c \
 	core/session_io.c \
+	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \
 	core/socks5.c \

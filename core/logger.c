@@ -20,6 +20,7 @@
 #include "log.h"
 #include "msg.h"
 #include "proc.h"
+#include "sink.h"
 #include "table.h"
 
 #define LOGGER_BATCH 256 /* entries of one table between two commits */
@@ -44,41 +45,11 @@ struct logger_table {
 
 enum { PUSHED_START = 1, PUSHED_LAST = 2 };
 
-/* A place where records go. */
-struct logger_sink {
-    const char *name;
-    int (*event)(struct logger_sink *sink, const struct logger_table *table, const struct sg_record *rec,
-                 enum sg_event event);
-    int (*commit)(struct logger_sink *sink);
-};
-
 static struct {
     const struct sg_logger_boot *boot;
     struct logger_table *tables;
-    struct logger_sink sinks[SG_TABLE_LOGS_MAX];
-    size_t n_sinks;
     bool locked, handing_over, finishing, orphan;
 } logger;
-
-/* ---- the error log as a log */
-
-static int
-error_log_event(struct logger_sink *sink, const struct logger_table *table, const struct sg_record *rec,
-                enum sg_event event)
-{
-    char line[SG_RECORD_LINE_MAX];
-
-    (void)sink;
-    sg_log_raw(line, sg_record_json(rec, event, &table->names, line, sizeof line));
-    return 0;
-}
-
-static int
-error_log_commit(struct logger_sink *sink)
-{
-    (void)sink;
-    return 0;
-}
 
 /* ---- tables come and go */
 
@@ -254,7 +225,7 @@ logger_copy(const struct sg_record *from)
 }
 
 static int
-logger_entry(struct logger_sink *sink, struct logger_table *table, uint32_t entry)
+logger_entry(struct sg_sink *sink, struct logger_table *table, uint32_t entry)
 {
     const uint32_t slot = SG_TABLE_ENTRY_SLOT(entry);
     const struct sg_record *rec;
@@ -264,7 +235,8 @@ logger_entry(struct logger_sink *sink, struct logger_table *table, uint32_t entr
     rec = logger_copy(table_record(table, slot));
     if ((rec->use & 0x7ffu) != SG_TABLE_ENTRY_USE(entry))
         return 0;
-    return sink->event(sink, table, rec, SG_TABLE_ENTRY_LAST(entry) ? sg_record_event(rec) : SG_EVENT_SESSION_START);
+    return sg_sink_event(sink, rec, &table->names,
+                         SG_TABLE_ENTRY_LAST(entry) ? sg_record_event(rec) : SG_EVENT_SESSION_START);
 }
 
 /* What the ring of a dead worker holds of each slot's last use. */
@@ -289,7 +261,7 @@ table_note_pushed(struct logger_table *table, uint64_t put)
 
 /* A slot in which a dead worker has left a session. */
 static int
-logger_lost(struct logger_sink *sink, struct logger_table *table, uint32_t slot)
+logger_lost(struct sg_sink *sink, struct logger_table *table, uint32_t slot)
 {
     struct sg_record *rec = (struct sg_record *)(uintptr_t)logger_copy(table_record(table, slot));
     const uint32_t state = atomic_load_explicit(&rec->state, memory_order_relaxed);
@@ -305,33 +277,35 @@ logger_lost(struct logger_sink *sink, struct logger_table *table, uint32_t slot)
         rec->err = 0;
     }
     if (rec->started && (table->pushed[slot] & PUSHED_START) == 0 &&
-        sink->event(sink, table, rec, SG_EVENT_SESSION_START) == -1)
+        sg_sink_event(sink, rec, &table->names, SG_EVENT_SESSION_START) == -1)
         return -1;
-    return sink->event(sink, table, rec, sg_record_event(rec));
+    return sg_sink_event(sink, rec, &table->names, sg_record_event(rec));
 }
 
 /* One batch of a table for one log. The number of entries dealt with, 0: nothing was due; -1: the log has failed. */
 static int
-logger_batch(struct logger_sink *sink, struct logger_table *table)
+logger_batch(struct sg_sink *sink, struct logger_table *table)
 {
-    struct sg_table_log *log = table_log(table, sink->name);
+    struct sg_table_log *log = table_log(table, sg_sink_name(sink));
     const uint64_t put = atomic_load_explicit(&table->head->put, memory_order_acquire);
     uint64_t done = log != NULL ? atomic_load(&log->done) : put;
     uint32_t lost = log != NULL ? atomic_load(&log->lost_done) : table->n_slots;
     int n = 0;
 
+    if (!sg_sink_ready(sink))
+        return 0;
     if (put - done > table->ring_size) /* a number that cannot be */
         done = put > table->ring_size ? put - table->ring_size : 0;
     for (; done < put && n < LOGGER_BATCH; done++, n++)
         if (logger_entry(sink, table, table_entry(table, done)) == -1)
             return -1;
     if (table->dead && done == put && lost < table->n_slots && table_note_pushed(table, put))
-        for (; lost < table->n_slots && n < LOGGER_BATCH * 16; lost++, n++)
+        for (; lost < table->n_slots && n < LOGGER_BATCH; lost++, n++)
             if (logger_lost(sink, table, lost) == -1)
                 return -1;
     if (n == 0)
         return 0;
-    if (sink->commit(sink) == -1)
+    if (sg_sink_commit(sink) == -1)
         return -1;
     atomic_store_explicit(&log->done, done, memory_order_release);
     atomic_store_explicit(&log->lost_done, lost, memory_order_release);
@@ -344,21 +318,22 @@ logger_acknowledge(struct logger_table *table)
 {
     uint64_t least = UINT64_MAX;
 
-    for (size_t i = 0; i < logger.n_sinks; i++) {
-        const struct sg_table_log *log = table_log(table, logger.sinks[i].name);
+    for (size_t i = 0; i < sg_sinks_count(); i++) {
+        const struct sg_table_log *log = table_log(table, sg_sink_name(sg_sinks_get(i)));
 
         if (log != NULL && atomic_load(&log->done) < least)
             least = atomic_load(&log->done);
     }
     if (least != UINT64_MAX)
         atomic_store_explicit(&table->acks->done, least, memory_order_release);
+    atomic_store_explicit(&table->acks->refusing, sg_sinks_refusing(), memory_order_relaxed);
 }
 
 static bool
 table_finished(struct logger_table *table)
 {
-    for (size_t i = 0; i < logger.n_sinks; i++) {
-        const struct sg_table_log *log = table_log(table, logger.sinks[i].name);
+    for (size_t i = 0; i < sg_sinks_count(); i++) {
+        const struct sg_table_log *log = table_log(table, sg_sink_name(sg_sinks_get(i)));
 
         if (log != NULL && atomic_load(&log->lost_done) < table->n_slots)
             return false;
@@ -389,8 +364,8 @@ logger_work(void)
 
     for (struct logger_table *table = logger.tables; table != NULL; table = table->next) {
         table_look(table);
-        for (size_t i = 0; i < logger.n_sinks; i++)
-            more = logger_batch(&logger.sinks[i], table) > 0 || more;
+        for (size_t i = 0; i < sg_sinks_count(); i++)
+            more = logger_batch(sg_sinks_get(i), table) > 0 || more;
         logger_acknowledge(table);
     }
     for (struct logger_table **at = &logger.tables; *at != NULL;)
@@ -425,6 +400,7 @@ logger_order(struct sg_msg *msg)
         fd = sg_msg_take_fd(msg, SG_TAG_LOG_FD);
         if (fd != -1)
             sg_log_take_fd(fd);
+        sg_sinks_reopen();
         break;
     case SG_MSG_DRAIN: logger.handing_over = true; break;
     case SG_MSG_STOP: logger.finishing = true; break;
@@ -455,8 +431,10 @@ logger_orders(void)
 static void
 logger_lock(void)
 {
-    if (!logger.locked && flock(logger.boot->lock, LOCK_EX | LOCK_NB) == 0)
-        logger.locked = true;
+    if (logger.locked || flock(logger.boot->lock, LOCK_EX | LOCK_NB) == -1)
+        return;
+    logger.locked = true;
+    sg_sinks_recover();
 }
 
 static int
@@ -464,7 +442,7 @@ logger_timeout(void)
 {
     if (!logger.locked)
         return LOGGER_LOCK_MS;
-    return logger.orphan || logger.finishing ? LOGGER_ORPHAN_MS : 1000;
+    return logger.orphan || logger.finishing || sg_sinks_refusing() ? LOGGER_ORPHAN_MS : 1000;
 }
 
 static void
@@ -500,8 +478,7 @@ int
 sg_logger_main(const struct sg_logger_boot *boot)
 {
     logger.boot = boot;
-    logger.sinks[logger.n_sinks++] = (struct logger_sink){ "error_log", error_log_event, error_log_commit };
-    if (logger_ready() == -1)
+    if (sg_sinks_open(boot) == -1 || logger_ready() == -1)
         return 1;
     for (;;) {
         logger_wait();
@@ -509,6 +486,8 @@ sg_logger_main(const struct sg_logger_boot *boot)
         while (logger.locked && !logger.handing_over && logger_work())
             continue;
         if (logger.handing_over || (logger.finishing && logger.tables == NULL) || (logger.finishing && !logger.locked))
-            return 0;
+            break;
     }
+    sg_sinks_close();
+    return 0;
 }

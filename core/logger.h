@@ -22,6 +22,8 @@ struct sg_logger_boot {
     pid_t master;
 };
 
+/* Is there a log that must not be missed? */
+bool sg_logger_strict(const struct sg_conf *conf);
 /* Runs until it is told to end, or until nobody is left to write about. The exit status. */
 int sg_logger_main(const struct sg_logger_boot *boot);
 

@@ -139,8 +139,8 @@ sg_record_id(const struct sg_record *rec, char text[33])
 
 /* ---- the line */
 
-static void
-record_time(struct sg_json *json, int64_t wall_ms)
+void
+sg_record_json_time(struct sg_json *json, int64_t wall_ms)
 {
     const time_t seconds = (time_t)(wall_ms / 1000);
     char text[64];
@@ -296,7 +296,7 @@ sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg
 
     sg_record_id(rec, id);
     sg_json_begin(&json, line, size);
-    record_time(&json, rec->accepted_wall_ms + since);
+    sg_record_json_time(&json, rec->accepted_wall_ms + since);
     sg_json_string(&json, "event", sg_event_name(event));
     sg_json_string(&json, "id", id);
     record_named(&json, "listener", names, rec->listener);

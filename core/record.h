@@ -21,7 +21,8 @@
     X(SESSION_START, "session_start")                                                                                  \
     X(SESSION_END, "session_end")                                                                                      \
     X(SESSION_REFUSED, "session_refused")                                                                              \
-    X(SESSION_FAILED, "session_failed")
+    X(SESSION_FAILED, "session_failed")                                                                                \
+    X(RECORDS_LOST, "records_lost") /* no session's: so many events could not be written */
 
 /* X(name, text, refused?) */
 #define SG_REASONS(X)                                                                                                  \
@@ -109,8 +110,8 @@ struct sg_record {
     uint16_t listener, instance, rule_file;     /* numbers of names, 0: none. instance: asked last about the login */
     uint8_t reason;                             /* enum sg_reason; the first one set stays */
     uint8_t rep;                                /* REP sent, valid if replied */
-    uint8_t started;                               /* session_start is out: the end is session_end */
-    uint8_t identified;                            /* AUTH is over: user and assurance are known */
+    uint8_t started;                            /* session_start is out: the end is session_end */
+    uint8_t identified;                         /* AUTH is over: user and assurance are known */
     uint8_t replied, tried_more;
     uint8_t ver, method, cmd, assurance;
     uint8_t phase;           /* enum sg_state in which it ended, plus 1; 0: not yet */
@@ -149,6 +150,8 @@ struct sg_record_names {
 /* A line of JSON with its line feed; the length. What makes no sense is left out. */
 size_t sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg_record_names *names, char *line,
                       size_t size);
+struct sg_json;
+void sg_record_json_time(struct sg_json *json, int64_t wall_ms); /* the field "time" */
 /* The event that a record's last state stands for. */
 enum sg_event sg_record_event(const struct sg_record *rec);
 

@@ -294,7 +294,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
     }
     worker.boot = boot;
     worker.turn_began_us = worker_now_us();
-    if (sg_journal_open(&boot->journal, boot->n_records, false) == -1) {
+    if (sg_journal_open(&boot->journal, boot->n_records, boot->log_strict) == -1) {
         sg_logf(SG_LOG_EMERG, "no memory for the journal: %s", strerror(errno));
         return -1;
     }
