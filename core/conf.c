@@ -103,6 +103,10 @@ static const struct sg_conf_word worker_words[] = { { "auto", 0 }, { NULL, 0 } }
 #define CORE(key) .offset = offsetof(struct sg_core_conf, key)
 static const struct sg_conf_item core_items[] = {
     { .name = "user", .type = SG_CONF_STRING, CORE(user), .help = "the workers' user, when started as root" },
+    { .name = "log_user",
+      .type = SG_CONF_STRING,
+      CORE(log_user),
+      .help = "the logger's user; not given: that of the workers" },
     { .name = "workers",
       .type = SG_CONF_INT,
       CORE(workers),
@@ -142,11 +146,24 @@ static const struct sg_conf_item core_items[] = {
     { .name = NULL },
 };
 
+static const struct sg_conf_word on_error_words[] = { { "refuse", SG_LOG_REFUSE },
+                                                      { "drop", SG_LOG_DROP },
+                                                      { NULL, 0 } };
+
 #define MODULE(key) .offset = offsetof(struct sg_module_conf, key)
 static const struct sg_conf_item module_items[] = {
     { .name = "name", .type = SG_CONF_STRING, MODULE(name), .required = true, .help = "the instance's name" },
     { .name = "file", .type = SG_CONF_STRING, MODULE(file), .required = true, .help = "the shared object" },
     { .name = "clients", .type = SG_CONF_RANGES, MODULE(clients), .help = "auth: only for these clients" },
+    { .name = "required",
+      .type = SG_CONF_BOOL,
+      MODULE(required),
+      .help = "log: no session begins while it cannot be written" },
+    { .name = "on_error",
+      .type = SG_CONF_ENUM,
+      MODULE(on_error),
+      .words = on_error_words,
+      .help = "log, with required: refuse new sessions, or drop and count what cannot be written" },
     { .name = "settings", .type = SG_CONF_RAW, MODULE(settings), .help = "the module's own keys" },
     { .name = NULL },
 };
@@ -163,6 +180,11 @@ static const struct sg_conf_item command_items[] = {
 static const struct sg_conf_item hooks_items[] = {
     { .name = "auth", .type = SG_CONF_STRINGS, HOOKS(auth), .help = "in order of preference" },
     { .name = "access", .type = SG_CONF_STRINGS, HOOKS(access), .help = "asked in this order" },
+    { .name = "log",
+      .type = SG_CONF_STRINGS,
+      HOOKS(log),
+      .max = 7,
+      .help = "where sessions are written down; for all listeners. Not given: to the error log" },
     { .name = "command",
       .type = SG_CONF_GROUP,
       HOOKS(command),

@@ -55,8 +55,9 @@ struct sg_error_log_conf {
 
 struct sg_core_conf {
     struct sg_where where;
-    const char *user; /* of the workers, when started as root; NULL: not given and not root */
-    int64_t workers;  /* 0: as many as processors */
+    const char *log_user; /* of the logger, when started as root; NULL: `user` */
+    const char *user;     /* of the workers, when started as root; NULL: not given and not root */
+    int64_t workers;      /* 0: as many as processors */
     const char *module_dir;
     const char *runtime_dir; /* pid file, status file; made if missing */
     const char *pid_file;    /* default: runtime_dir/sockgate.pid */
@@ -67,11 +68,19 @@ struct sg_core_conf {
     struct sg_resolver_conf resolver;
 };
 
+/* What happens when a log cannot be written. */
+enum sg_log_on_error {
+    SG_LOG_REFUSE, /* no session begins until it can be again */
+    SG_LOG_DROP    /* events are given up and counted */
+};
+
 struct sg_module_conf { /* one of `modules` */
     struct sg_where where;
     const char *name;
     const char *file;         /* relative to module_dir, or absolute */
     struct sg_ranges clients; /* auth: only for these clients; empty: all */
+    bool required;            /* log: no session without it */
+    int64_t on_error;         /* log: enum sg_log_on_error */
     config_setting_t *settings;
 };
 
@@ -82,7 +91,8 @@ struct sg_command_hooks_conf {
 
 struct sg_hooks_conf {
     struct sg_where where;
-    struct sg_strings auth, access;       /* instance names in order; empty: not given (an empty list is an error) */
+    struct sg_strings auth, access; /* instance names in order; empty: not given (an empty list is an error) */
+    struct sg_strings log;          /* likewise; in the general table alone. Empty: the error log has the records */
     struct sg_command_hooks_conf command; /* where.line 0: not given */
 };
 

@@ -173,6 +173,7 @@ check_hooks(const struct check *check, const char *path, const struct sg_hooks_c
 {
     check_list(check, &hooks->auth);
     check_list(check, &hooks->access);
+    check_list(check, &hooks->log);
     check_command(check, path, &hooks->command);
 }
 
@@ -258,6 +259,9 @@ check_listener(const struct check *check, size_t i)
                           other->where.file, other->where.line);
         check_addresses(check, &address, l, other);
     }
+    if (l->hooks.log.n > 0)
+        sg_diag_error(check->diag, &l->hooks.log.v[0].where, "log",
+                      "\"log\" stands in the general hooks alone: every session is written to every log");
     (void)snprintf(path, sizeof path, "listeners.[%zu].hooks", i);
     check_hooks(check, path, &l->hooks);
 }

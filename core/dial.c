@@ -156,7 +156,7 @@ sg_dial_free(struct sg_dial *dial)
 static void
 dial_record(struct sg_session *s, const struct dial_attempt *attempt)
 {
-    s->rec.target = attempt->addr;
+    s->rec->target = attempt->addr;
     /* At the end of a list the decision is that of a module which had no opinion. */
     if (attempt->run.decider != NULL)
         sg_session_rule(s, &attempt->run.decision);
@@ -295,15 +295,6 @@ attempt_sent(int err)
 }
 
 static void
-attempt_tried(struct sg_record *rec, const struct sg_addr *addr)
-{
-    if (rec->n_tried < sizeof rec->tried / sizeof rec->tried[0])
-        rec->tried[rec->n_tried++] = *addr;
-    else
-        rec->tried_more = true;
-}
-
-static void
 attempt_connect(struct dial_attempt *attempt)
 {
     struct sg_session *s = attempt->dial->session;
@@ -327,7 +318,7 @@ attempt_connect(struct dial_attempt *attempt)
     }
     err = connect(conn->fd, (const struct sockaddr *)&ss, len) == -1 ? errno : 0;
     if (err == 0 || attempt_sent(err))
-        attempt_tried(&s->rec, &attempt->addr);
+        sg_record_add_tried(s->rec, &attempt->addr);
     if (err != 0 && err != EINPROGRESS) {
         attempt_connect_failed(attempt, err);
         return;

@@ -22,24 +22,22 @@ sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_ad
 static void
 evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
 {
-    struct sg_record *rec = &s->rec;
+    struct sg_record *rec = s->rec;
 
     rec->ver = SG_SOCKS5_VER;
     rec->cmd = wire->cmd;
     rec->port = wire->port;
-    if (wire->name != NULL) {
-        memcpy(rec->name, wire->name, wire->name_len);
-        rec->name_len = wire->name_len;
-    } else {
+    if (wire->name == NULL)
         rec->target = wire->addr;
-    }
+    else
+        (void)sg_record_put(rec, &rec->name, wire->name, wire->name_len); /* user and host always fit */
     s->request = (struct sg_request){ .size = sizeof s->request,
                                       .ver = SG_SOCKS5_VER,
                                       .cmd = wire->cmd,
                                       .atyp = wire->atyp,
                                       .port = wire->port,
                                       .addr = wire->addr,
-                                      .name = wire->name != NULL ? rec->name : NULL,
+                                      .name = wire->name != NULL ? sg_record_get(rec, &rec->name) : NULL,
                                       .name_len = wire->name_len };
     if (wire->name != NULL)
         s->request.addr = (struct sg_addr){ .family = SG_FAMILY_NONE };

@@ -24,6 +24,7 @@
 #include "conf_check.h"
 #include "load.h"
 #include "log.h"
+#include "logger.h"
 #include "master_state.h"
 #include "msg.h"
 #include "policy.h"
@@ -116,6 +117,13 @@ generation_bind(void)
     generation_drop_sockets(conf->listeners.n);
 }
 
+/* A worker's share of the sessions, and as much again for those that have ended and are not written yet. */
+static size_t
+generation_records(const struct sg_conf *conf, unsigned n_workers)
+{
+    return ((size_t)conf->core.limits.sessions + n_workers - 1) / n_workers * 2 + 64;
+}
+
 static int
 generation_workers(void)
 {
@@ -133,8 +141,19 @@ generation_workers(void)
                      : cpus > 0             ? (unsigned)cpus
                                             : 1,
     };
+    sup->boot.log_strict = sg_logger_strict(conf);
+    sup->boot.n_records = generation_records(conf, sup->boot.n_workers);
+    sup->keeper.boot = &sup->boot;
+    sup->keeper.epoch = sup->ids->epoch;
+    sup->keeper.master = getppid();
+    sup->keeper.generation = sup->generation;
     if (sg_proc_rights(conf->core.user, &sup->rights) == -1 || sg_supervisor_open(sup) == -1)
         return -1;
+    if (sg_proc_rights(conf->core.log_user != NULL ? conf->core.log_user : conf->core.user, &sup->keeper.rights) == -1)
+        return -1;
+    if (sg_keeper_open(&sup->keeper, conf->core.runtime_dir) == -1)
+        return -1;
+    sg_keeper_look(&sup->keeper, sg_mono_ms());
     return sg_supervisor_start(sup, sg_mono_ms());
 }
 
@@ -256,13 +275,16 @@ generation_reopen(void)
     const struct sg_error_log_conf *log = &gen.load.conf->core.error_log;
     struct sg_msg msg;
 
-    if (strcmp(log->target, "stderr") == 0)
+    if (strcmp(log->target, "stderr") == 0) {
+        sg_keeper_tell(&gen.workers.keeper, SG_MSG_REOPEN);
         return;
+    }
     if (sg_log_open(log->target, (enum sg_log_level)log->level) == -1) {
         sg_logf(SG_LOG_ERR, "cannot open %s anew, the old file stays: %s", log->target, strerror(errno));
         return;
     }
     sg_supervisor_tell(&gen.workers, SG_MSG_REOPEN);
+    sg_keeper_tell(&gen.workers.keeper, SG_MSG_REOPEN);
     sg_msg_begin(&msg, SG_MSG_REOPENED);
     sg_msg_put_fd(&msg, SG_TAG_LOG_FD, sg_log_fd());
     (void)sg_msg_send(gen.channel, &msg);
@@ -272,6 +294,7 @@ static int
 generation_order(struct sg_msg *msg)
 {
     char key[SG_KEY_MAX];
+    uint64_t successor;
     int fd;
 
     switch (msg->type) {
@@ -288,7 +311,11 @@ generation_order(struct sg_msg *msg)
             sg_supervisor_tell(&gen.workers, SG_MSG_GO);
         }
         return -1;
-    case SG_MSG_DRAIN: generation_drain(); return -1;
+    case SG_MSG_DRAIN:
+        generation_drain();
+        if (sg_msg_get_u64(msg, SG_TAG_SUCCESSOR, &successor))
+            sg_keeper_tell(&gen.workers.keeper, SG_MSG_DRAIN);
+        return -1;
     case SG_MSG_STOP: generation_wind_up(GEN_STOPPING, SG_MSG_STOP, GENERATION_STOP_MS); return -1;
     case SG_MSG_REOPEN: generation_reopen(); return -1;
     default: return -1;
@@ -332,6 +359,8 @@ generation_reap(int64_t now_ms)
     while (read(gen.signals, &ignored, sizeof ignored) > 0)
         continue;
     unready = sg_supervisor_reap(&gen.workers, now_ms, &renew);
+    if (gen.workers.keeper.failed && gen.state == GEN_LOADING)
+        return generation_fail("the logger ended before it was ready");
     if (unready > 0 && gen.state == GEN_LOADING) {
         sg_logf(SG_LOG_EMERG, "%s", gen.workers.failure);
         return generation_fail(gen.workers.failure);
@@ -351,7 +380,7 @@ generation_progress(int64_t now_ms)
     struct sg_supervisor *sup = &gen.workers;
     struct sg_msg msg;
 
-    if (gen.state == GEN_LOADING && sg_supervisor_count(sup, SG_WORKER_READY) == sup->n)
+    if (gen.state == GEN_LOADING && sg_supervisor_count(sup, SG_WORKER_READY) == sup->n && sup->keeper.ready)
         generation_ready();
     if (gen.state == GEN_DRAINING && !gen.draining_told &&
         sg_supervisor_count(sup, SG_WORKER_DRAINED) == sg_supervisor_count(sup, SG_WORKER_STARTING)) {
@@ -360,8 +389,12 @@ generation_progress(int64_t now_ms)
         if (gen.channel != -1)
             (void)sg_msg_send(gen.channel, &msg);
     }
-    if (sup->winding_up && sg_supervisor_count(sup, SG_WORKER_STARTING) == 0)
-        return 0;
+    if (sup->winding_up && sg_supervisor_count(sup, SG_WORKER_STARTING) == 0) {
+        if (sup->keeper.pid == 0)
+            return 0;
+        if (!sup->keeper.winding_up)
+            sg_keeper_tell(&sup->keeper, SG_MSG_STOP);
+    }
     if (gen.kill_at_ms != 0 && now_ms >= gen.kill_at_ms) {
         sg_logf(SG_LOG_ERR, "workers did not end in time: killing them");
         sg_supervisor_kill(sup);
@@ -369,6 +402,7 @@ generation_progress(int64_t now_ms)
     }
     if (gen.state >= GEN_READY)
         (void)sg_supervisor_start(sup, now_ms);
+    sg_keeper_look(&sup->keeper, now_ms);
     sg_supervisor_watch(sup, now_ms);
     if (gen.state >= GEN_READY)
         sg_supervisor_images(sup, now_ms);
@@ -383,14 +417,17 @@ generation_turn(struct pollfd *fds)
 
     fds[0] = (struct pollfd){ gen.signals, POLLIN, 0 };
     fds[1] = (struct pollfd){ gen.channel, POLLIN, 0 };
+    fds[2] = (struct pollfd){ sup->n > 0 ? sup->keeper.channel : -1, POLLIN, 0 };
     for (unsigned i = 0; i < sup->n; i++)
-        fds[i + 2] = (struct pollfd){ sup->workers[i].channel, POLLIN, 0 };
-    if (poll(fds, sup->n + 2, sg_supervisor_timeout(sup, sg_mono_ms())) == -1)
+        fds[i + 3] = (struct pollfd){ sup->workers[i].channel, POLLIN, 0 };
+    if (poll(fds, sup->n + 3, sg_supervisor_timeout(sup, sg_mono_ms())) == -1)
         return errno == EINTR ? -1 : 1;
     /* What workers said before they died comes first. */
     for (unsigned i = 0; i < sup->n; i++)
-        if (fds[i + 2].revents != 0)
+        if (fds[i + 3].revents != 0)
             sg_supervisor_receive(&gen.workers, i);
+    if (fds[2].revents != 0)
+        sg_keeper_receive(&gen.workers.keeper);
     if (fds[0].revents != 0 && (status = generation_reap(sg_mono_ms())) != -1)
         return status;
     if (fds[1].revents != 0 && (status = generation_orders()) != -1)
@@ -405,7 +442,7 @@ generation_loop(void)
 
     while (status == -1) {
         /* One each for signals, the master and every worker; their number is known once START has come. */
-        struct pollfd *fds = calloc(gen.workers.n + 2, sizeof *fds);
+        struct pollfd *fds = calloc(gen.workers.n + 3, sizeof *fds);
 
         if (fds == NULL)
             return 1;

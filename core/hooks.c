@@ -34,6 +34,7 @@ hooks_instance(const struct hooks_build *b, const struct sg_where *where, const 
         return NULL;
     ops = strcmp(role, "auth") == 0     ? (const void *)inst->mod->auth
           : strcmp(role, "access") == 0 ? (const void *)inst->mod->access
+          : strcmp(role, "log") == 0    ? (const void *)inst->mod->log
                                         : (const void *)inst->mod->command;
     if (ops == NULL) {
         sg_diag_error(b->diag, where, name, "\"%s\" cannot stand in \"%s\": the module %s does not have that role",
@@ -162,6 +163,23 @@ hooks_listener(const struct hooks_build *b, struct sg_hooks *hooks, const struct
     hooks_open_proxy(b, hooks, l);
 }
 
+/* Logs are the logger's: only that they are some is checked here, and that nothing else has a log's keys. */
+static void
+hooks_logs(const struct hooks_build *b)
+{
+    size_t n;
+
+    (void)hooks_list(b, &b->conf->hooks.log, "log", &n);
+    for (size_t i = 0; i < b->all->n; i++) {
+        const struct sg_instance *inst = &b->all->v[i];
+
+        if (inst->mod != NULL && inst->mod->log == NULL &&
+            (inst->conf->required || inst->conf->on_error != SG_LOG_REFUSE))
+            sg_diag_error(b->diag, &inst->conf->where, "required",
+                          "module \"%s\": only logs have \"required\" and \"on_error\"", inst->name);
+    }
+}
+
 struct sg_hooks *
 sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_diag *diag)
 {
@@ -172,6 +190,7 @@ sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_d
         if (all->v[i].conf->clients.n > 0 && all->v[i].mod != NULL && all->v[i].mod->auth == NULL)
             sg_diag_error(diag, &all->v[i].conf->where, "clients",
                           "module \"%s\": only auth instances have \"clients\"", all->v[i].name);
+    hooks_logs(&b);
     for (size_t i = 0; i < conf->listeners.n; i++)
         hooks_listener(&b, &tables[i], &((const struct sg_listener_conf *)conf->listeners.v)[i]);
     /* An instance that could not be loaded leaves a hole in the tables. */

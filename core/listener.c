@@ -82,7 +82,7 @@ listener_accept(struct listener *listener)
     int fd;
 
     if (!sg_session_reserve()) {
-        listeners_pause("limits.sessions is reached, or memory is short");
+        listeners_pause("limits.sessions is reached, a required log cannot be written, or memory is short");
         return false;
     }
     fd = accept4(listener->io.fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -42,10 +42,13 @@ core_libcore_a_SOURCES = \
 	core/hosts.c \
 	core/image.c \
 	core/instance.c \
+	core/journal.c \
 	core/json.c \
+	core/keeper.c \
 	core/listener.c \
 	core/load.c \
 	core/log.c \
+	core/logger.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \
@@ -69,6 +72,7 @@ core_libcore_a_SOURCES = \
 	core/session.c \
 	core/session_api.c \
 	core/session_io.c \
+	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \
 	core/socks5.c \

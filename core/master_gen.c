@@ -58,13 +58,30 @@ sg_master_hopeless(const struct sg_master *master)
 }
 
 static void
+gen_send(const struct sg_gen *gen, const struct sg_msg *msg)
+{
+    if (gen->channel != -1 && sg_msg_send(gen->channel, msg) == -1 && errno != EPIPE && errno != ECONNRESET)
+        sg_logf(SG_LOG_ERR, "cannot reach generation %u: %s", gen->number, strerror(errno));
+}
+
+static void
 gen_order(struct sg_gen *gen, int order)
 {
     struct sg_msg msg;
 
     sg_msg_begin(&msg, (enum sg_msg_type)order);
-    if (gen->channel != -1 && sg_msg_send(gen->channel, &msg) == -1 && errno != EPIPE && errno != ECONNRESET)
-        sg_logf(SG_LOG_ERR, "cannot reach generation %u: %s", gen->number, strerror(errno));
+    gen_send(gen, &msg);
+}
+
+/* Another one is current from here on: what is left to log is its logger's. */
+static void
+gen_replace(struct sg_gen *gen)
+{
+    struct sg_msg msg;
+
+    sg_msg_begin(&msg, SG_MSG_DRAIN);
+    sg_msg_put_u64(&msg, SG_TAG_SUCCESSOR, 1);
+    gen_send(gen, &msg);
 }
 
 void
@@ -161,30 +178,6 @@ sg_master_spawn(struct sg_master *master, enum sg_purpose purpose)
     return 0;
 }
 
-/* The runtime directory and, for a prefix that nobody has used yet, the folders above it. */
-static int
-gen_make_runtime_dir(const char *dir)
-{
-    char path[4096];
-    struct stat st;
-
-    for (const char *slash = strchr(dir + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
-        (void)snprintf(path, sizeof path, "%.*s", (int)(slash - dir), dir);
-        if (mkdir(path, 0755) == -1 && errno != EEXIST)
-            return -1;
-    }
-    if (mkdir(dir, geteuid() == 0 ? 0755 : 0700) == 0)
-        return 0;
-    if (errno != EEXIST || lstat(dir, &st) == -1)
-        return -1;
-    /* It may lie in /tmp: nobody else may have made it, or be able to put files there. */
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-        errno = EPERM;
-        return -1;
-    }
-    return 0;
-}
-
 /* The pid file, locked for as long as we live. -1: another one runs, or it cannot be written. */
 static int
 gen_lock(struct sg_master *master, char *why, size_t size)
@@ -193,7 +186,7 @@ gen_lock(struct sg_master *master, char *why, size_t size)
     char text[32];
     int n, fd;
 
-    if (gen_make_runtime_dir(master->runtime_dir) == -1) {
+    if (sg_proc_runtime_dir(master->runtime_dir) == -1) {
         (void)snprintf(why, size, "runtime_dir %.1000s: %s%s", master->runtime_dir, strerror(errno),
                        errno == EPERM ? ": it must be a folder of who starts sockgate, writable for nobody else" : "");
         return -1;
@@ -297,7 +290,7 @@ gen_make_current(struct sg_master *master, struct sg_gen *gen)
     gen->accepting = true;
     sg_throttle_ready(&master->throttle);
     if (old != NULL) {
-        gen_order(old, SG_MSG_DRAIN);
+        gen_replace(old);
         old->state = SG_GEN_DRAINING;
         gen_limit_draining(master);
     } else {

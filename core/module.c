@@ -92,13 +92,15 @@ module_auth_wrong(const struct sg_auth_ops *auth)
 static const char *
 module_roles_wrong(const struct sg_module *mod)
 {
-    if (mod->auth == NULL && mod->access == NULL && mod->command == NULL)
-        return "it has no role: one of auth, access, command is needed";
+    if (mod->auth == NULL && mod->access == NULL && mod->command == NULL && mod->log == NULL)
+        return "it has no role: one of auth, access, command, log is needed";
     if (mod->access != NULL && mod->access->client == NULL && mod->access->request == NULL &&
         mod->access->target == NULL)
         return "its role access has no function: one of client, request, target is needed";
     if (mod->command != NULL && mod->command->start == NULL)
         return "its role command has no function start";
+    if (mod->log != NULL && (mod->log->event == NULL || mod->log->commit == NULL))
+        return "its role log needs the functions event and commit";
     return mod->auth != NULL ? module_auth_wrong(mod->auth) : NULL;
 }
 
@@ -112,6 +114,7 @@ module_roles(struct sg_loaded *loaded, char *why, size_t size)
     mod->auth = module_ops(&loaded->auth, sizeof loaded->auth, mod->auth, "auth", why, size);
     mod->access = module_ops(&loaded->access, sizeof loaded->access, mod->access, "access", why, size);
     mod->command = module_ops(&loaded->command, sizeof loaded->command, mod->command, "command", why, size);
+    mod->log = module_ops(&loaded->log, sizeof loaded->log, mod->log, "log", why, size);
     if (why[0] != '\0')
         return -1;
     wrong = module_roles_wrong(mod);
@@ -293,13 +296,25 @@ sg_instances_free(struct sg_instances *all)
     sg_images_free();
 }
 
+bool
+sg_instance_serves(const struct sg_instance *inst, enum sg_process process)
+{
+    const struct sg_module *mod = inst->mod;
+
+    return process == SG_PROCESS_LOGGER ? mod->log != NULL
+                                        : mod->auth != NULL || mod->access != NULL || mod->command != NULL;
+}
+
 int
 sg_instances_start(struct sg_instances *all, enum sg_process process)
 {
     for (size_t i = 0; i < all->n; i++) {
         struct sg_instance *inst = &all->v[i];
-        uint32_t before = sg_worker_enter(inst);
+        uint32_t before;
 
+        if (!sg_instance_serves(inst, process))
+            continue;
+        before = sg_worker_enter(inst);
         inst->started = inst->mod->start == NULL || inst->mod->start(inst, process) == 0;
         sg_worker_leave(before);
         if (!inst->started) {

@@ -19,6 +19,7 @@ struct sg_loaded {
     struct sg_auth_ops auth; /* likewise; mod.auth points here, or NULL */
     struct sg_access_ops access;
     struct sg_command_ops command;
+    struct sg_log_ops log;
 };
 
 /* The lines that an instance has written about sessions: bounded, since strangers provoke them. */
@@ -54,7 +55,11 @@ struct sg_instances {
  */
 struct sg_instances *sg_instances_load(struct sg_conf *conf, struct sg_diag *diag);
 void sg_instances_free(struct sg_instances *all); /* fini() of all, in reverse order */
-/* start() of all in order; -1 and a message in the error log if one fails (those started are stopped again). */
+/*
+ * Does this instance work in that process? A log works in the logger, everything else in workers.
+ */
+bool sg_instance_serves(const struct sg_instance *inst, enum sg_process process);
+/* start() of all that serve there, in order; -1 and a message in the error log if one fails (those started are stopped again). */
 int sg_instances_start(struct sg_instances *all, enum sg_process process);
 void sg_instances_stop(struct sg_instances *all);
 struct sg_instance *sg_instance_find(struct sg_instances *all, const char *name);

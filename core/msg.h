@@ -25,6 +25,7 @@ enum sg_msg_type {
     SG_MSG_DRAIN = 4,    /* stop accepting, answer DRAINING, let sessions end until the deadline */
     SG_MSG_STOP = 5,     /* end every session with its record, exit */
     SG_MSG_REOPEN = 6,   /* open log files anew; to a worker with LOG_FD */
+    SG_MSG_TABLE = 8,    /* generation to logger: a session table: KEY, FD, ACKS_FD */
     SG_MSG_IMAGE = 7,    /* generation to worker: a new block: IMAGE, FD */
     /* generation to master */
     SG_MSG_BOUND = 20,    /* one socket that the configuration needs: KEY, NAME, FD if it is new. Before READY */
@@ -37,6 +38,7 @@ enum sg_msg_type {
     SG_MSG_WORKER_READY = 40,
     SG_MSG_WORKER_FAILED = 41, /* TEXT */
     SG_MSG_WORKER_DRAINING = 42,
+    SG_MSG_TABLE_DONE = 43, /* logger: every log has all of it: KEY */
     /* only in the saved state of a master (master_state.c) */
     SG_MSG_STATE_MASTER = 60,
     SG_MSG_STATE_LISTENER = 61,
@@ -73,7 +75,9 @@ enum sg_msg_tag {
     SG_TAG_RELOAD_WANTED = 25,
     SG_TAG_RESTART_WANTED = 26,
     SG_TAG_QUITTING = 27,
-    SG_TAG_IMAGE = 28 /* number of an image */
+    SG_TAG_IMAGE = 28, /* number of an image */
+    SG_TAG_ACKS_FD = 29,
+    SG_TAG_SUCCESSOR = 30 /* with DRAIN: another generation goes on, its logger too */
 };
 
 struct sg_msg {

@@ -197,3 +197,48 @@ sg_proc_crashed(int status)
             return true;
     return false;
 }
+
+int
+sg_proc_runtime_dir(const char *dir)
+{
+    char path[4096];
+    struct stat st;
+
+    for (const char *slash = strchr(dir + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+        (void)snprintf(path, sizeof path, "%.*s", (int)(slash - dir), dir);
+        if (mkdir(path, 0755) == -1 && errno != EEXIST)
+            return -1;
+    }
+    if (mkdir(dir, geteuid() == 0 ? 0755 : 0700) == 0)
+        return 0;
+    if (errno != EEXIST || lstat(dir, &st) == -1)
+        return -1;
+    /* It may lie in /tmp: nobody else may have made it, or be able to put files there. */
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
+        errno = EPERM;
+        return -1;
+    }
+    return 0;
+}
+
+int64_t
+sg_proc_born(pid_t pid)
+{
+    char path[64], text[1024];
+    const char *at;
+    ssize_t n;
+    int fd;
+
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd == -1)
+        return 0;
+    n = read(fd, text, sizeof text - 1);
+    (void)close(fd);
+    text[n > 0 ? n : 0] = '\0';
+    /* The name may hold blanks and brackets; what follows the last bracket is numbers, and birth is the twentieth. */
+    at = strrchr(text, ')');
+    for (int field = 0; at != NULL && field < 20; field++)
+        at = strchr(at + 1, ' ');
+    return at != NULL ? strtoll(at, NULL, 10) : 0;
+}

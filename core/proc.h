@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* Who a process becomes; looked up before it is forked. */
@@ -35,6 +36,13 @@ void sg_proc_title(const char *comm, const char *format, ...) __attribute__((for
 /* Only the master obeys signals: everything that it obeys is ignored, and SIGPIPE. Handlers are set back first. */
 void sg_proc_ignore_signals(void);
 int sg_proc_pidfd(pid_t pid);
+/* When a process was born, in the kernel's ticks; 0: there is none. A pid and this name it for good. */
+int64_t sg_proc_born(pid_t pid);
+/*
+ * Makes the runtime directory and, for a prefix that nobody has used yet, the folders above it. -1 and errno; EPERM: it is
+ * somebody else's, or others can write there.
+ */
+int sg_proc_runtime_dir(const char *dir);
 /* "killed by SIGSEGV", "exit status 1". */
 const char *sg_proc_status_text(int status, char *text, size_t size);
 bool sg_proc_crashed(int status);

@@ -60,6 +60,8 @@ sg_questions_open(const struct sg_load *load)
                                            .n_listeners = conf->listeners.n,
                                            .hosts = load->hosts,
                                            .channel = -1,
+                                           .journal = { -1, -1, -1 },
+                                           .n_records = 1,
                                            .status = &asking.status,
                                            .n_workers = 1 };
     if (sg_worker_open(&asking.boot) == -1)
@@ -143,9 +145,9 @@ question_client(struct sg_session *s, struct sg_policy_reply *reply)
     struct question_walk walk;
     char client[SG_ADDR_TEXT];
 
-    if (!sg_evaluate_client(s->listener, &s->rec.client)) {
+    if (!sg_evaluate_client(s->listener, &s->rec->client)) {
         sg_trace_core(s->trace, &s->listener->conf->where, "client %s is outside `clients` of the listener \"%s\"",
-                      sg_addr_format_ip(&s->rec.client, client, sizeof client), s->listener->conf->name);
+                      sg_addr_format_ip(&s->rec->client, client, sizeof client), s->listener->conf->name);
         question_refuse(reply, SG_REASON_CLIENT_RANGE, -1);
         return 1;
     }

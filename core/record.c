@@ -4,6 +4,7 @@
  */
 #include "record.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -11,9 +12,7 @@
 #include <sockgate/socks.h>
 
 #include "json.h"
-#include "log.h"
-
-#define RECORD_LINE_MAX 4096
+#include "session.h"
 
 static const char *const event_names[] = {
 #define X(name, text) text,
@@ -48,8 +47,100 @@ sg_reason_refused(enum sg_reason reason)
     return reasons[reason].refused;
 }
 
-static void
-record_time(struct sg_json *json, int64_t wall_ms)
+/* ---- the arena: strings from the front, addresses from the end */
+
+#define TRIED_SIZE 19 /* family, port, address */
+/* What addresses leave for the strings that come after them: a few words of a module. */
+#define ARENA_KEPT 128
+
+static size_t
+record_room(const struct sg_record *rec)
+{
+    return SG_RECORD_ARENA - rec->arena_used - rec->arena_tried;
+}
+
+bool
+sg_record_put(struct sg_record *rec, struct sg_record_text *text, const void *octets, size_t len)
+{
+    if (text->len > 0 || len == 0)
+        return true;
+    if (len > UINT8_MAX || len > record_room(rec))
+        return false;
+    memcpy(rec->arena + rec->arena_used, octets, len);
+    *text = (struct sg_record_text){ rec->arena_used, (uint8_t)len, 0 };
+    rec->arena_used = (uint16_t)(rec->arena_used + len);
+    return true;
+}
+
+const char *
+sg_record_get(const struct sg_record *rec, const struct sg_record_text *text)
+{
+    return text->len > 0 && (size_t)text->at + text->len <= SG_RECORD_ARENA ? rec->arena + text->at : NULL;
+}
+
+void
+sg_record_add_tried(struct sg_record *rec, const struct sg_addr *addr)
+{
+    char *at;
+
+    if (rec->n_tried == SG_RECORD_TRIED_MAX || record_room(rec) < TRIED_SIZE + ARENA_KEPT) {
+        rec->tried_more = true;
+        return;
+    }
+    rec->n_tried++;
+    rec->arena_tried = (uint16_t)(rec->arena_tried + TRIED_SIZE);
+    at = rec->arena + SG_RECORD_ARENA - rec->arena_tried;
+    at[0] = (char)addr->family;
+    memcpy(at + 1, &addr->port, sizeof addr->port);
+    memcpy(at + 3, addr->ip, sizeof addr->ip);
+}
+
+bool
+sg_record_tried(const struct sg_record *rec, unsigned i, struct sg_addr *addr_out)
+{
+    const char *at = rec->arena + SG_RECORD_ARENA - (size_t)(i + 1) * TRIED_SIZE;
+
+    if (i >= rec->n_tried || i >= SG_RECORD_TRIED_MAX)
+        return false;
+    *addr_out = (struct sg_addr){ .family = (uint8_t)at[0] };
+    memcpy(&addr_out->port, at + 1, sizeof addr_out->port);
+    memcpy(addr_out->ip, at + 3, sizeof addr_out->ip);
+    return true;
+}
+
+static uint8_t
+record_set_label(char to[SG_RECORD_LABEL_MAX], const char *label)
+{
+    const size_t len = label != NULL ? strnlen(label, SG_RECORD_LABEL_MAX) : 0;
+
+    if (len > 0)
+        memcpy(to, label, len);
+    return (uint8_t)len;
+}
+
+void
+sg_record_set_rule(struct sg_record *rec, const char *label)
+{
+    rec->rule_len = record_set_label(rec->rule, label);
+}
+
+void
+sg_record_set_dry_run(struct sg_record *rec, const char *label, uint8_t verdict)
+{
+    rec->dry_run_rule_len = record_set_label(rec->dry_run_rule, label);
+    rec->dry_run_verdict = verdict;
+}
+
+void
+sg_record_id(const struct sg_record *rec, char text[33])
+{
+    (void)snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, rec->id_high, rec->id_low);
+}
+
+/* ---- the line */
+
+void
+sg_record_json_time(struct sg_json *json, int64_t wall_ms)
 {
     const time_t seconds = (time_t)(wall_ms / 1000);
     char text[64];
@@ -81,15 +172,35 @@ record_hex(struct sg_json *json, const char *name, unsigned value)
 }
 
 static void
-record_identity(struct sg_json *json, const struct sg_record *rec)
+record_named(struct sg_json *json, const char *field, const struct sg_record_names *names, uint16_t number)
 {
-    if (rec->auth_instance == NULL)
+    const char *name = number != 0 ? names->name(names, number) : NULL;
+
+    if (name != NULL)
+        sg_json_string(json, field, name);
+}
+
+static void
+record_text(struct sg_json *json, const char *field, const struct sg_record *rec, const struct sg_record_text *text)
+{
+    const char *octets = sg_record_get(rec, text);
+
+    if (octets != NULL)
+        sg_json_octets(json, field, octets, text->len);
+}
+
+static void
+record_identity(struct sg_json *json, const struct sg_record *rec, const struct sg_record_names *names)
+{
+    if (rec->instance == 0)
         return;
     record_hex(json, "method", rec->method);
-    sg_json_string(json, "instance", rec->auth_instance);
+    record_named(json, "instance", names, rec->instance);
     if (!rec->identified)
         return;
-    sg_json_octets(json, "user", rec->user, rec->user_len);
+    if (rec->user.len == 0)
+        sg_json_string(json, "user", "");
+    record_text(json, "user", rec, &rec->user);
     sg_json_number(json, "assurance", rec->assurance);
 }
 
@@ -104,21 +215,26 @@ record_request(struct sg_json *json, const struct sg_record *rec)
         sg_json_string(json, "command", commands[rec->cmd]);
     else
         record_hex(json, "command", rec->cmd);
-    if (rec->name_len > 0)
-        sg_json_octets(json, "host", rec->name, rec->name_len);
+    record_text(json, "host", rec, &rec->name);
     sg_json_number(json, "port", rec->port);
 }
 
 static void
-record_rule(struct sg_json *json, const struct sg_record *rec)
+record_label(struct sg_json *json, const char *field, const char *label, uint8_t len)
 {
+    if (len > 0 && len <= SG_RECORD_LABEL_MAX)
+        sg_json_octets(json, field, label, len);
+}
+
+static void
+record_rule(struct sg_json *json, const struct sg_record *rec, const struct sg_record_names *names)
+{
+    const char *file = rec->rule_file != 0 ? names->name(names, rec->rule_file) : NULL;
     char at[512];
 
-    if (rec->rule == NULL)
-        return;
-    sg_json_string(json, "rule", rec->rule);
-    if (rec->rule_file != NULL) {
-        (void)snprintf(at, sizeof at, "%s:%u", rec->rule_file, rec->rule_line);
+    record_label(json, "rule", rec->rule, rec->rule_len);
+    if (rec->rule_len > 0 && file != NULL) {
+        (void)snprintf(at, sizeof at, "%.480s:%u", file, rec->rule_line);
         sg_json_string(json, "rule_at", at);
     }
 }
@@ -126,23 +242,27 @@ record_rule(struct sg_json *json, const struct sg_record *rec)
 static void
 record_dry_run(struct sg_json *json, const struct sg_record *rec)
 {
-    if (rec->dry_run_rule == NULL)
+    if (rec->dry_run_rule_len == 0)
         return;
-    sg_json_string(json, "dry_run_rule", rec->dry_run_rule);
+    record_label(json, "dry_run_rule", rec->dry_run_rule, rec->dry_run_rule_len);
     sg_json_string(json, "dry_run", rec->dry_run_verdict == SG_OK ? "allow" : "deny");
 }
 
 static void
 record_tried(struct sg_json *json, const struct sg_record *rec)
 {
-    char texts[16][SG_ADDR_TEXT];
-    const char *list[16];
+    char texts[SG_RECORD_TRIED_MAX][SG_ADDR_TEXT];
+    const char *list[SG_RECORD_TRIED_MAX];
+    struct sg_addr addr;
+    unsigned n = 0;
 
-    if (rec->n_tried == 0)
+    while (n < SG_RECORD_TRIED_MAX && sg_record_tried(rec, n, &addr)) {
+        list[n] = sg_addr_format(&addr, texts[n], sizeof texts[n]);
+        n++;
+    }
+    if (n == 0)
         return;
-    for (size_t i = 0; i < rec->n_tried; i++)
-        list[i] = sg_addr_format(&rec->tried[i], texts[i], sizeof texts[i]);
-    sg_json_strings(json, "tried", list, rec->n_tried);
+    sg_json_strings(json, "tried", list, n);
     if (rec->tried_more)
         sg_json_true(json, "tried_more");
 }
@@ -152,10 +272,10 @@ record_end(struct sg_json *json, const struct sg_record *rec, enum sg_event even
 {
     if (event == SG_EVENT_SESSION_START)
         return;
-    sg_json_string(json, "phase", rec->phase);
-    sg_json_string(json, "reason", sg_reason_name(rec->reason));
-    if (rec->reason_text[0] != '\0')
-        sg_json_string(json, "reason_text", rec->reason_text);
+    if (rec->phase > 0 && rec->phase <= SG_STATES)
+        sg_json_string(json, "phase", sg_state_name((enum sg_state)(rec->phase - 1)));
+    sg_json_string(json, "reason", rec->reason < SG_REASON_COUNT ? sg_reason_name(rec->reason) : "unknown");
+    record_text(json, "reason_text", rec, &rec->reason_text);
     if (rec->err != 0)
         sg_json_string(json, "error", strerrorname_np(rec->err) != NULL ? strerrorname_np(rec->err) : "unknown");
     if (event == SG_EVENT_SESSION_END) {
@@ -165,29 +285,40 @@ record_end(struct sg_json *json, const struct sg_record *rec, enum sg_event even
     sg_json_number(json, "duration_ms", rec->ended_mono_ms - rec->accepted_mono_ms);
 }
 
-void
-sg_record_write(const struct sg_record *rec, enum sg_event event)
+size_t
+sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg_record_names *names, char *line,
+               size_t size)
 {
-    char line[RECORD_LINE_MAX];
     struct sg_json json;
+    char id[33];
     const int64_t since =
         (event == SG_EVENT_SESSION_START ? rec->connected_mono_ms : rec->ended_mono_ms) - rec->accepted_mono_ms;
 
-    sg_json_begin(&json, line, sizeof line);
-    record_time(&json, rec->accepted_wall_ms + since);
+    sg_record_id(rec, id);
+    sg_json_begin(&json, line, size);
+    sg_record_json_time(&json, rec->accepted_wall_ms + since);
     sg_json_string(&json, "event", sg_event_name(event));
-    sg_json_string(&json, "id", rec->id);
-    sg_json_string(&json, "listener", rec->listener);
+    sg_json_string(&json, "id", id);
+    record_named(&json, "listener", names, rec->listener);
     record_addr(&json, "client", &rec->client);
-    record_identity(&json, rec);
+    record_identity(&json, rec, names);
     record_request(&json, rec);
     record_addr(&json, "target", &rec->target);
     record_addr(&json, "bind", &rec->bind);
-    record_rule(&json, rec);
+    record_rule(&json, rec, names);
     record_dry_run(&json, rec);
     record_tried(&json, rec);
     if (rec->replied)
         record_hex(&json, "rep", rec->rep);
     record_end(&json, rec, event);
-    sg_log_raw(line, sg_json_end(&json));
+    return sg_json_end(&json);
+}
+
+enum sg_event
+sg_record_event(const struct sg_record *rec)
+{
+    if (rec->started)
+        return SG_EVENT_SESSION_END;
+    return rec->reason < SG_REASON_COUNT && sg_reason_refused(rec->reason) ? SG_EVENT_SESSION_REFUSED
+                                                                           : SG_EVENT_SESSION_FAILED;
 }

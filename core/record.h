@@ -8,17 +8,21 @@
 #ifndef SG_RECORD_H
 #define SG_RECORD_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
 #include <sockgate/addr.h>
 #include <sockgate/session.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 /* refused: a rule, login, limit or METHOD said no. failed: protocol error, client gone, time-out, resolver, connect. */
 #define SG_EVENTS(X)                                                                                                   \
     X(SESSION_START, "session_start")                                                                                  \
     X(SESSION_END, "session_end")                                                                                      \
     X(SESSION_REFUSED, "session_refused")                                                                              \
-    X(SESSION_FAILED, "session_failed")
+    X(SESSION_FAILED, "session_failed")                                                                                \
+    X(RECORDS_LOST, "records_lost") /* no session's: so many events could not be written */
 
 /* X(name, text, refused?) */
 #define SG_REASONS(X)                                                                                                  \
@@ -43,6 +47,8 @@
     X(INTERNAL_ERROR, "internal_error", false)                                                                         \
     X(DRAIN_TIMEOUT, "drain_timeout", false)                                                                           \
     X(STOPPED, "stopped", false)                                                                                       \
+    X(WORKER_LOST, "worker_lost", false)    /* its process died; written by the logger */                              \
+    X(UNCLEAN_STOP, "unclean_stop", false)  /* everything died; written at the next start */                           \
     X(CLIENT_RANGE, "client_range", true)   /* outside `clients` of the listener */                                    \
     X(ACCESS_CLIENT, "access_client", true) /* a rule about the client */                                              \
     X(NO_METHOD, "no_method", true)                                                                                    \
@@ -67,42 +73,86 @@ enum sg_reason {
         SG_REASON_COUNT
 };
 
-/* One session as the record tells it. Plain data: no pointer into the session; strings are counted or bounded. */
-struct sg_record {
-    char id[33];
-    bool started;    /* session_start is out: the end is session_end */
-    bool identified; /* AUTH is over: user and assurance are known */
-    uint8_t reason;  /* enum sg_reason; the first one set stays */
-    uint8_t rep;     /* REP sent, valid if replied */
-    bool replied;
-    uint8_t ver, method, cmd, assurance;
-    int err;                   /* errno of the failure, 0: none */
-    const char *listener;      /* constant strings of the configuration */
-    const char *auth_instance; /* that was asked last; NULL before METHOD is chosen */
-    const char *rule, *rule_file;
-    unsigned rule_line;
-    const char *dry_run_rule; /* a rule on trial that would have decided otherwise or alike; NULL: none */
-    uint8_t dry_run_verdict;  /* SG_OK or SG_DENY, valid with dry_run_rule */
-    char phase[16];           /* the state in which it ended */
-    char reason_text[128];    /* a few words from the module */
-    struct sg_addr client, local, target, bind; /* target: reached or last tried */
-    char user[256];
-    uint8_t user_len;
-    char name[256]; /* DST.ADDR as a name */
-    uint8_t name_len;
-    uint16_t port;            /* DST.PORT */
-    struct sg_addr tried[16]; /* addresses to which a SYN was sent */
-    uint8_t n_tried;
-    bool tried_more;
-    int64_t accepted_wall_ms, accepted_mono_ms, connected_mono_ms, ended_mono_ms;
-    uint64_t bytes_up, bytes_down; /* client to target, target to client; payload after unwrapping */
+/* A counted string in the record's arena; len 0: none. */
+struct sg_record_text {
+    uint16_t at;
+    uint8_t len, pad;
 };
+
+/* What the journal knows of a session. Stored with release after everything that it publishes. */
+enum sg_record_state {
+    SG_RECORD_FREE = 0,
+    SG_RECORD_OPEN = 1,    /* accepted: who and where are there; the rest is being written */
+    SG_RECORD_STARTED = 2, /* session_start is due; from here on only counters change, until ENDED */
+    SG_RECORD_ENDED = 3    /* the last event is due */
+};
+
+#define SG_RECORD_LAYOUT 1
+#define SG_RECORD_SIZE 1024
+#define SG_RECORD_TRIED_MAX 16
+#define SG_RECORD_LABEL_MAX 63
+
+/*
+ * One session as the record tells it: plain data of one size, in memory that outlives the worker. No pointers: names of
+ * listeners, instances and files are numbers in the table's own list (sg_table_name), other strings are in the arena.
+ * Who reads it in another process checks every number.
+ */
+struct sg_record {
+    _Atomic uint32_t state; /* enum sg_record_state */
+    uint32_t use;           /* counts the sessions that were in this slot */
+    uint32_t rule_line;
+    uint64_t id_high, id_low; /* epoch; serial and counter */
+    int64_t accepted_wall_ms, accepted_mono_ms, connected_mono_ms, ended_mono_ms;
+    uint64_t bytes_up, bytes_down;              /* client to target, target to client; payload after unwrapping */
+    struct sg_addr client, local, target, bind; /* target: reached or last tried */
+    int32_t err;                                /* errno of the failure, 0: none */
+    uint16_t port;                              /* DST.PORT */
+    uint16_t listener, instance, rule_file;     /* numbers of names, 0: none. instance: asked last about the login */
+    uint8_t reason;                             /* enum sg_reason; the first one set stays */
+    uint8_t rep;                                /* REP sent, valid if replied */
+    uint8_t started;                            /* session_start is out: the end is session_end */
+    uint8_t identified;                         /* AUTH is over: user and assurance are known */
+    uint8_t replied, tried_more;
+    uint8_t ver, method, cmd, assurance;
+    uint8_t phase;           /* enum sg_state in which it ended, plus 1; 0: not yet */
+    uint8_t dry_run_verdict; /* SG_OK or SG_DENY, valid with dry_run_rule */
+    uint8_t n_tried;         /* addresses to which a SYN was sent: at the end of the arena, the first one last */
+    uint8_t rule_len, dry_run_rule_len;
+    char rule[SG_RECORD_LABEL_MAX], dry_run_rule[SG_RECORD_LABEL_MAX]; /* these may change until they are published */
+    struct sg_record_text user, name, reason_text;                     /* name: DST.ADDR as a name */
+    uint16_t arena_used, arena_tried;                                  /* octets from the front and from the end */
+    char arena[];
+};
+
+#define SG_RECORD_ARENA (SG_RECORD_SIZE - offsetof(struct sg_record, arena))
+
+/* Puts a string into the arena; one that is there already stays. False: it does not fit, and nothing has changed. */
+bool sg_record_put(struct sg_record *rec, struct sg_record_text *text, const void *octets, size_t len);
+/* Its octets, checked; NULL if there is none, or if the numbers make no sense. */
+const char *sg_record_get(const struct sg_record *rec, const struct sg_record_text *text);
+void sg_record_add_tried(struct sg_record *rec, const struct sg_addr *addr);
+bool sg_record_tried(const struct sg_record *rec, unsigned i, struct sg_addr *addr_out);
+void sg_record_set_rule(struct sg_record *rec, const char *label);
+void sg_record_set_dry_run(struct sg_record *rec, const char *label, uint8_t verdict);
+/* 32 hexadecimal digits and a NUL. */
+void sg_record_id(const struct sg_record *rec, char text[33]);
 
 const char *sg_event_name(enum sg_event event);
 const char *sg_reason_name(enum sg_reason reason);
 bool sg_reason_refused(enum sg_reason reason);
 
-/* The one function through which records leave: a JSON line. The logger's journal takes this place. */
-void sg_record_write(const struct sg_record *rec, enum sg_event event);
+/* Names by their numbers, for who reads a record: those of its table. */
+struct sg_record_names {
+    const char *(*name)(const struct sg_record_names *self, uint16_t number); /* NULL: there is none */
+};
+
+#define SG_RECORD_LINE_MAX 4096
+/* A line of JSON with its line feed; the length. What makes no sense is left out. */
+size_t sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg_record_names *names, char *line,
+                      size_t size);
+struct sg_json;
+void sg_record_json_time(struct sg_json *json, int64_t wall_ms); /* the field "time" */
+/* The event that a record's last state stands for. */
+enum sg_event sg_record_event(const struct sg_record *rec);
 
 #endif

@@ -335,8 +335,8 @@ sg_relay_new(struct sg_session *s)
     if (relay == NULL)
         return -1;
     relay->up.up = true;
-    relay->up.count = &s->rec.bytes_up;
-    relay->down.count = &s->rec.bytes_down;
+    relay->up.count = &s->rec->bytes_up;
+    relay->down.count = &s->rec->bytes_down;
     sg_buf_init(&relay->up.waiting, most);
     sg_buf_init(&relay->down.waiting, most);
     if (relay_take_early(s, relay) == -1) {

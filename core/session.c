@@ -5,7 +5,6 @@
 #include "session.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +17,7 @@
 #include "dial.h"
 #include "evaluate.h"
 #include "filter_core.h"
+#include "journal.h"
 #include "listener.h"
 #include "log.h"
 #include "pending.h"
@@ -27,6 +27,7 @@
 #include "timers.h"
 
 #define SESSION_MAGIC 0x53657373u
+#define REASON_TEXT_MAX 127
 #define BIT(state) (1u << SG_STATE_##state)
 
 /* What every state may end in. */
@@ -76,7 +77,7 @@ void
 sg_session_goto(struct sg_session *s, enum sg_state to)
 {
     if (!sg_state_may_follow(s->state, to)) {
-        sg_logf(SG_LOG_ERR, "session %s: %s cannot follow %s: this is a bug", s->rec.id, states[to].name,
+        sg_logf(SG_LOG_ERR, "session %s: %s cannot follow %s: this is a bug", s->id, states[to].name,
                 states[s->state].name);
         sg_session_reason(s, SG_REASON_INTERNAL_ERROR, 0);
         if (s->state != SG_STATE_END && to != SG_STATE_END)
@@ -92,7 +93,7 @@ sg_session_reserve(void)
     const struct sg_worker_boot *boot = sg_worker_boot();
     const size_t limit = ((size_t)boot->conf->core.limits.sessions + boot->n_workers - 1) / boot->n_workers;
 
-    if (sessions.n >= limit)
+    if (sessions.n >= limit || !sg_journal_room())
         return false;
     if (sessions.spare == NULL)
         sessions.spare = calloc(1, sizeof *sessions.spare);
@@ -103,13 +104,14 @@ static void
 session_record(struct sg_session *s)
 {
     const struct sg_worker_boot *boot = sg_worker_boot();
-    struct sg_record *rec = &s->rec;
+    struct sg_record *rec = s->rec;
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
 
-    (void)snprintf(rec->id, sizeof rec->id, "%016" PRIx64 "%04x%012" PRIx64, boot->id_epoch, (unsigned)boot->id_serial,
-                   sessions.counter++ & 0xffffffffffffu);
-    rec->listener = s->listener->conf->name;
+    rec->id_high = boot->id_epoch;
+    rec->id_low = (uint64_t)boot->id_serial << 48 | (sessions.counter++ & 0xffffffffffffu);
+    sg_record_id(rec, s->id);
+    rec->listener = sg_journal_name(s->listener->conf->name);
     rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);
     rec->accepted_mono_ms = sg_mono_ms();
     if (getsockname(s->fd, (struct sockaddr *)&ss, &len) == 0)
@@ -144,13 +146,15 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
     s->listener = listener;
     s->fd = fd;
     s->conn.fd = -1;
-    s->rec.client = *client;
+    s->rec = sg_journal_take();
+    s->rec->client = *client;
     s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
     sg_buf_init(&s->in, SG_SETUP_IN_MAX);
     sg_buf_init(&s->out, SG_SETUP_OUT_MAX);
     sg_buf_init(&s->plain, 0);
     sg_session_io_init(s);
     session_record(s);
+    sg_journal_publish(s->rec, SG_RECORD_OPEN);
     s->next = sessions.all;
     s->prev = &sessions.all;
     if (s->next != NULL)
@@ -171,25 +175,25 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
 void
 sg_session_reason(struct sg_session *s, enum sg_reason reason, int err)
 {
-    if (s->rec.reason != SG_REASON_NONE)
+    if (s->rec->reason != SG_REASON_NONE)
         return;
-    s->rec.reason = (uint8_t)reason;
-    s->rec.err = err;
+    s->rec->reason = (uint8_t)reason;
+    s->rec->err = err;
 }
 
 void
 sg_session_reason_text(struct sg_session *s, const char *text)
 {
-    if (text != NULL && s->rec.reason_text[0] == '\0')
-        (void)snprintf(s->rec.reason_text, sizeof s->rec.reason_text, "%s", text);
+    if (text != NULL)
+        (void)sg_record_put(s->rec, &s->rec->reason_text, text, strnlen(text, REASON_TEXT_MAX));
 }
 
 void
 sg_session_rule(struct sg_session *s, const struct sg_decision *decision)
 {
-    s->rec.rule = decision->label;
-    s->rec.rule_file = decision->file;
-    s->rec.rule_line = decision->line;
+    sg_record_set_rule(s->rec, decision->label);
+    s->rec->rule_file = sg_journal_name(decision->file);
+    s->rec->rule_line = decision->line;
     sg_session_reason_text(s, decision->reason);
 }
 
@@ -198,23 +202,21 @@ sg_session_dry_run(struct sg_session *s, const struct sg_run *run)
 {
     if (run->dry_run_label == NULL)
         return;
-    s->rec.dry_run_rule = run->dry_run_label;
-    s->rec.dry_run_verdict = (uint8_t)run->dry_run_verdict;
+    sg_record_set_dry_run(s->rec, run->dry_run_label, (uint8_t)run->dry_run_verdict);
 }
 
 static void
 session_write_end(struct sg_session *s)
 {
-    struct sg_record *rec = &s->rec;
+    struct sg_record *rec = s->rec;
 
     if (rec->reason == SG_REASON_NONE)
         rec->reason = SG_REASON_CLOSED;
-    if (rec->phase[0] == '\0')
-        (void)snprintf(rec->phase, sizeof rec->phase, "%s", states[s->state].name);
+    if (rec->phase == 0)
+        rec->phase = (uint8_t)(s->state + 1);
     rec->ended_mono_ms = sg_mono_ms();
-    sg_record_write(rec, rec->started                     ? SG_EVENT_SESSION_END
-                         : sg_reason_refused(rec->reason) ? SG_EVENT_SESSION_REFUSED
-                                                          : SG_EVENT_SESSION_FAILED);
+    sg_journal_publish(rec, SG_RECORD_ENDED);
+    s->rec = sg_journal_nowhere(); /* the other one may be somebody's in a moment */
 }
 
 static void
@@ -226,7 +228,7 @@ session_blank_step(struct sg_defer *defer)
 struct sg_session *
 sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr *client)
 {
-    struct sg_session *s = calloc(1, sizeof *s);
+    struct sg_session *s = calloc(1, sizeof *s + SG_RECORD_SIZE);
 
     if (s == NULL)
         return NULL;
@@ -234,10 +236,10 @@ sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr
     s->listener = listener;
     s->fd = s->conn.fd = -1;
     s->step.run = session_blank_step;
-    s->rec.listener = listener->conf->name;
-    s->rec.client = *client;
-    s->rec.local = listener->conf->address;
-    (void)snprintf(s->rec.id, sizeof s->rec.id, "%032d", 0);
+    s->rec = (struct sg_record *)(s + 1);
+    s->rec->client = *client;
+    s->rec->local = listener->conf->address;
+    sg_record_id(s->rec, s->id);
     s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
     return s;
 }

@@ -98,7 +98,8 @@ struct sg_session {
     struct sg_dial *dial;
     struct sg_conn conn;
     struct sg_relay *relay;
-    struct sg_record rec;
+    struct sg_record *rec; /* in the journal; ours until the session ends */
+    char id[33];
     struct sg_session *next, **prev; /* all of the worker */
     struct sg_session *next_dead;
 };

@@ -9,19 +9,19 @@
 const char *
 sg_session_id(const struct sg_session *s)
 {
-    return s->rec.id;
+    return s->id;
 }
 
 const struct sg_addr *
 sg_session_client(const struct sg_session *s)
 {
-    return &s->rec.client;
+    return &s->rec->client;
 }
 
 const struct sg_addr *
 sg_session_local(const struct sg_session *s)
 {
-    return &s->rec.local;
+    return &s->rec->local;
 }
 
 const char *

@@ -82,7 +82,7 @@ session_setup_expired(struct sg_deadline *deadline)
 {
     struct sg_session *s = SG_CONTAINER(deadline, struct sg_session, setup);
 
-    if (s->rec.started) {
+    if (s->rec->started) {
         sg_session_reason(s, SG_REASON_MAX_SESSION, 0);
         sg_session_end(s, true);
     } else if (s->have_request && s->state != SG_STATE_CLOSING) {
@@ -272,7 +272,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     if (s->state == SG_STATE_END || s->state == SG_STATE_CLOSING)
         return;
     sg_session_reason(s, reason, err);
-    (void)snprintf(s->rec.phase, sizeof s->rec.phase, "%s", sg_state_name(s->state));
+    s->rec->phase = (uint8_t)(s->state + 1);
     s->waiting = false;
     sg_deadline_disarm(&s->setup);
     sg_dial_stop(s->dial);
@@ -290,7 +290,7 @@ sg_session_fail(struct sg_session *s, enum sg_reason reason, int err, uint8_t re
 
     if (s->state == SG_STATE_END || s->state == SG_STATE_CLOSING)
         return;
-    s->rec.rep = rep;
-    s->rec.replied = sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, NULL)) == 0;
+    s->rec->rep = rep;
+    s->rec->replied = sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, NULL)) == 0;
     sg_session_finish(s, reason, err);
 }

@@ -19,7 +19,7 @@ auth_ended(struct sg_session *s, enum sg_reason reason)
 static void
 auth_granted(struct sg_session *s)
 {
-    struct sg_record *rec = &s->rec;
+    struct sg_record *rec = s->rec;
 
     if (s->answer.failed) {
         sg_module_error(s->auth, s, "its answer did not fit: the login fails");
@@ -33,8 +33,7 @@ auth_granted(struct sg_session *s)
     s->identity.n_groups = s->answer.n_groups;
     s->identity.groups = (const char *const *)s->answer.groups;
     s->identity.instance = s->auth->name;
-    memcpy(rec->user, s->identity.name, s->identity.name_len);
-    rec->user_len = (uint8_t)s->identity.name_len;
+    (void)sg_record_put(rec, &rec->user, s->identity.name, s->identity.name_len);
     rec->assurance = s->identity.assurance;
     rec->identified = true;
     s->in.max = SG_SETUP_IN_MAX;
@@ -68,8 +67,8 @@ auth_check(struct sg_session *s)
                               .kind = SG_CREDS_NONE,
                               .name = "",
                               .secret = "",
-                              .client = s->rec.client,
-                              .local = s->rec.local,
+                              .client = s->rec->client,
+                              .local = s->rec->local,
                               .listener = s->listener->conf->name };
     enum sg_verdict verdict;
     uint32_t before;
@@ -96,10 +95,10 @@ auth_chain(struct sg_session *s)
 
         chosen = chosen || inst == s->auth;
         if (!chosen || inst->mod->auth->method != method ||
-            (clients->n > 0 && !sg_ranges_contain(clients, &s->rec.client)))
+            (clients->n > 0 && !sg_ranges_contain(clients, &s->rec->client)))
             continue;
         s->auth = inst;
-        s->rec.auth_instance = inst->name;
+        s->rec->instance = sg_journal_name(inst->name);
         if (!auth_outcome(s, SG_PHASE_AUTH_CHECK, auth_check(s)))
             return false;
         if (s->state != SG_STATE_AUTH)

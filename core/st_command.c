@@ -3,6 +3,7 @@
  * st_command.c - hands the request to the command module, and what that module can do with it.
  */
 #include "clock.h"
+#include "journal.h"
 #include "pending.h"
 #include "relay.h"
 #include "socks5.h"
@@ -12,10 +13,10 @@
 static void
 command_failed(struct sg_session *s, enum sg_reason reason, uint8_t rep)
 {
-    if (s->rec.started) {
+    if (s->rec->started) {
         sg_session_reason(s, reason, 0);
         sg_session_end(s, true);
-    } else if (s->rec.replied) {
+    } else if (s->rec->replied) {
         sg_session_finish(s, reason, 0);
     } else {
         sg_session_fail(s, reason, 0, rep);
@@ -69,23 +70,23 @@ sg_command_begin(struct sg_session *s)
 void
 sg_command_over(struct sg_session *s)
 {
-    if (!s->rec.replied)
+    if (!s->rec->replied)
         sg_session_fail(s, SG_REASON_MODULE_ERROR, 0, SG_REP_GENERAL_FAILURE);
     else
-        sg_session_finish(s, s->rec.rep == SG_REP_SUCCEEDED ? SG_REASON_CLOSED : SG_REASON_CONNECT_FAILED, 0);
+        sg_session_finish(s, s->rec->rep == SG_REP_SUCCEEDED ? SG_REASON_CLOSED : SG_REASON_CONNECT_FAILED, 0);
 }
 
 /* Published first: no success leaves that is not written down. */
 static void
 reply_publish(struct sg_session *s, const struct sg_addr *bnd)
 {
-    if (s->rec.started)
+    if (s->rec->started)
         return;
     if (bnd != NULL)
-        s->rec.bind = *bnd;
-    s->rec.started = true;
-    s->rec.connected_mono_ms = sg_mono_ms();
-    sg_record_write(&s->rec, SG_EVENT_SESSION_START);
+        s->rec->bind = *bnd;
+    s->rec->started = true;
+    s->rec->connected_mono_ms = sg_mono_ms();
+    sg_journal_publish(s->rec, SG_RECORD_STARTED);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_MAX_SESSION), &s->setup);
 }
 
@@ -97,15 +98,15 @@ sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
     struct sg_addr told;
 
     if (s->state != SG_STATE_COMMAND || s->ending || rep > SG_REP_ATYP_NOT_SUPPORTED ||
-        (s->rec.replied && s->rec.rep != SG_REP_SUCCEEDED))
+        (s->rec->replied && s->rec->rep != SG_REP_SUCCEEDED))
         return -1;
     told = bnd != NULL ? *bnd : (struct sg_addr){ .family = SG_FAMILY_NONE };
     if (rep == SG_REP_SUCCEEDED && advertise->family != SG_FAMILY_NONE) {
         told = *advertise;
         told.port = bnd != NULL ? bnd->port : 0;
     }
-    s->rec.rep = rep;
-    s->rec.replied = true;
+    s->rec->rep = rep;
+    s->rec->replied = true;
     if (rep == SG_REP_SUCCEEDED)
         reply_publish(s, bnd);
     if (sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, &told)) == -1) {
@@ -118,7 +119,7 @@ sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
 int
 sg_relay_start(struct sg_session *s, struct sg_conn *conn)
 {
-    if (s->state != SG_STATE_COMMAND || !s->rec.started || s->relay != NULL || conn != &s->conn || conn->fd == -1 ||
+    if (s->state != SG_STATE_COMMAND || !s->rec->started || s->relay != NULL || conn != &s->conn || conn->fd == -1 ||
         s->ending)
         return -1;
     if (sg_relay_new(s) == -1) {

@@ -16,7 +16,7 @@ greeting_choose(const struct sg_session *s, const struct sg_socks5_greeting *gre
     for (size_t i = 0; i < hooks->n_auth; i++) {
         const struct sg_ranges *clients = &hooks->auth[i]->conf->clients;
 
-        if (clients->n > 0 && !sg_ranges_contain(clients, &s->rec.client))
+        if (clients->n > 0 && !sg_ranges_contain(clients, &s->rec->client))
             continue;
         if (memchr(greeting->methods, hooks->auth[i]->mod->auth->method, greeting->nmethods) != NULL)
             return hooks->auth[i];
@@ -43,8 +43,8 @@ sg_greeting_input(struct sg_session *s)
     s->auth = greeting_choose(s, &greeting);
     if (s->auth != NULL) {
         answer[1] = s->auth->mod->auth->method;
-        s->rec.method = answer[1];
-        s->rec.auth_instance = s->auth->name;
+        s->rec->method = answer[1];
+        s->rec->instance = sg_journal_name(s->auth->name);
     }
     sg_buf_consume(&s->in, (size_t)n);
     if (sg_session_send(s, answer, sizeof answer) == -1) {

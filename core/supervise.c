@@ -54,7 +54,7 @@ static void
 supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
 {
     struct sg_worker_boot *boot = &sup->boot;
-    int *keep = calloc(boot->n_listeners + 2, sizeof *keep);
+    int *keep = calloc(boot->n_listeners + 5, sizeof *keep);
     sigset_t none;
     char role[32];
 
@@ -62,9 +62,12 @@ supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
         _exit(1);
     keep[0] = channel;
     keep[1] = sg_log_fd();
+    keep[2] = boot->journal.table;
+    keep[3] = boot->journal.acks;
+    keep[4] = boot->journal.bell;
     for (size_t l = 0; l < boot->n_listeners; l++)
-        keep[l + 2] = boot->listeners[l].fd;
-    sg_proc_close_others(keep, boot->n_listeners + 2);
+        keep[l + 5] = boot->listeners[l].fd;
+    sg_proc_close_others(keep, boot->n_listeners + 5);
     free(keep);
     (void)munmap(sup->ids, sizeof *sup->ids); /* no worker's business */
     (void)sigemptyset(&none);
@@ -80,6 +83,13 @@ supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
     exit(sg_worker_main(boot));
 }
 
+static void
+supervise_close(int fd)
+{
+    if (fd != -1)
+        (void)close(fd);
+}
+
 static int
 supervise_spawn(struct sg_supervisor *sup, unsigned i)
 {
@@ -92,9 +102,18 @@ supervise_spawn(struct sg_supervisor *sup, unsigned i)
         return -1;
     sup->boot.id_serial = supervise_serial(sup);
     sup->boot.id_epoch = sup->ids->epoch;
-    child->pid = fork();
+    if (sg_keeper_table(&sup->keeper, sup->boot.id_serial, sup->boot.n_records, &sup->boot.journal) == -1) {
+        sg_logf(SG_LOG_ERR, "cannot make a session table: %s", strerror(errno));
+        child->pid = -1;
+    } else {
+        child->pid = fork();
+    }
     if (child->pid == 0)
         supervise_child(sup, i, pair[1]);
+    if (child->pid != -1)
+        sg_keeper_born(&sup->boot.journal, child->pid);
+    supervise_close(sup->boot.journal.table);
+    supervise_close(sup->boot.journal.acks);
     (void)close(pair[1]);
     if (child->pid == -1) {
         child->pid = 0;
@@ -198,7 +217,9 @@ sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out)
     int status;
     pid_t pid;
 
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == sup->keeper.pid)
+            sg_keeper_reaped(&sup->keeper, status, now_ms);
         for (unsigned i = 0; i < sup->n; i++) {
             struct sg_child *child = &sup->workers[i];
 
@@ -218,6 +239,7 @@ sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out)
             child->state = SG_WORKER_NONE;
             child->start_at_ms = sg_throttle_next(&child->throttle, now_ms);
         }
+    }
     return unready;
 }
 
@@ -298,6 +320,7 @@ sg_supervisor_kill(struct sg_supervisor *sup)
     for (unsigned i = 0; i < sup->n; i++)
         if (sup->workers[i].pid != 0)
             (void)kill(sup->workers[i].pid, SIGKILL);
+    sg_keeper_kill(&sup->keeper);
 }
 
 unsigned
@@ -315,6 +338,10 @@ sg_supervisor_timeout(const struct sg_supervisor *sup, int64_t now_ms)
 {
     int64_t wait = SUPERVISE_LOOK_MS;
 
+    if (sup->keeper.pid == 0 && !sup->keeper.winding_up && sup->keeper.start_at_ms - now_ms < wait)
+        wait = sup->keeper.start_at_ms - now_ms;
+    if (sup->keeper.channel != -1 && sup->keeper.look_at_ms == 0)
+        wait = 0;
     for (unsigned i = 0; i < sup->n && !sup->winding_up; i++)
         if (sup->workers[i].state == SG_WORKER_NONE && sup->workers[i].start_at_ms - now_ms < wait)
             wait = sup->workers[i].start_at_ms - now_ms;

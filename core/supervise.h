@@ -7,6 +7,7 @@
 
 #include <poll.h>
 
+#include "keeper.h"
 #include "proc.h"
 #include "throttle.h"
 #include "worker.h"
@@ -35,6 +36,7 @@ struct sg_supervisor {
     struct sg_rights rights;
     struct sg_ids *ids;
     unsigned generation;
+    struct sg_keeper keeper;
     unsigned n;
     struct sg_child *workers;
     bool accepting;  /* tell new ones to go on at once */

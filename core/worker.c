@@ -150,6 +150,7 @@ worker_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
     (void)prepare, (void)revents;
     sg_worker_run_deferred();
     sg_session_reap();
+    sg_journal_bell();
     if (worker.draining && sg_session_count() == 0)
         ev_break(loop, EVBREAK_ALL);
     turn_us = worker_now_us() - worker.turn_began_us;
@@ -293,6 +294,10 @@ sg_worker_open(const struct sg_worker_boot *boot)
     }
     worker.boot = boot;
     worker.turn_began_us = worker_now_us();
+    if (sg_journal_open(&boot->journal, boot->n_records, boot->log_strict) == -1) {
+        sg_logf(SG_LOG_EMERG, "no memory for the journal: %s", strerror(errno));
+        return -1;
+    }
     worker_queues(&boot->conf->core.timeouts);
     ev_prepare_init(&worker.prepare, worker_prepare);
     ev_prepare_start(worker.loop, &worker.prepare);
@@ -313,6 +318,8 @@ sg_worker_close(void)
     ev_prepare_stop(worker.loop, &worker.prepare);
     ev_check_stop(worker.loop, &worker.check);
     ev_loop_destroy(worker.loop);
+    sg_journal_bell();
+    sg_journal_close();
     worker.loop = NULL;
     worker.boot = NULL;
 }

@@ -13,6 +13,7 @@
 #include "conf.h"
 #include "deadline.h"
 #include "hooks.h"
+#include "journal.h"
 
 struct sg_hosts;
 
@@ -43,6 +44,9 @@ struct sg_worker_boot {
     struct sg_worker_status *status;
     unsigned number; /* 0 .. workers - 1 */
     unsigned n_workers;
+    struct sg_journal_fds journal;
+    bool log_strict;    /* a log must not be missed */
+    size_t n_records;   /* sessions of this worker, and those that are not written yet */
     uint64_t id_epoch;  /* upper half of every session id: random, one per master start */
     uint16_t id_serial; /* of this process */
 };

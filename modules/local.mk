@@ -5,7 +5,8 @@ modulesdir = $(pkglibdir)/modules
 modules_LTLIBRARIES = \
 	modules/access_rules.la \
 	modules/auth_none.la \
-	modules/cmd_connect.la
+	modules/cmd_connect.la \
+	modules/log_file.la
 
 modules_access_rules_la_SOURCES = \
 	modules/access_rules.c \

@@ -32,6 +32,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_socks5.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \
+	tests/unit/tables.c \
 	tests/unit/told.c \
 	tests/unit/vectors.c
 

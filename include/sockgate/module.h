@@ -43,6 +43,7 @@
 #include <sockgate/buf.h>
 #include <sockgate/command.h>
 #include <sockgate/conf.h>
+#include <sockgate/event.h>
 #include <sockgate/filter.h>
 #include <sockgate/image.h>
 #include <sockgate/log.h>
@@ -86,6 +87,7 @@ struct sg_module {
     const struct sg_auth_ops *auth;
     const struct sg_access_ops *access;
     const struct sg_command_ops *command;
+    const struct sg_log_ops *log;
 };
 
 /* The head of every descriptor. */

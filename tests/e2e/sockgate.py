@@ -370,6 +370,10 @@ class Gateway:
             generation = max(generations) if generations else r'\d+'
         return self._titled(r'^sockgate: worker (\d+) \(generation %s\)' % generation)
 
+    def loggers(self):
+        """{generation: pid} of the loggers that run."""
+        return self._titled(r'^sockgate: logger \(generation (\d+)\)')
+
     def _titled(self, pattern):
         found = {}
         for pid in self.processes():

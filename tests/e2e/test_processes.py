@@ -53,6 +53,8 @@ def kinds(pid, log):
             yield 'memory file'
         elif link.endswith('sockgate.pid'):
             yield 'pid file'
+        elif '/journal' in link:
+            yield {'journal': 'journal folder', 'bell': 'bell', 'lock': 'lock'}[link.rsplit('/', 1)[1]]
         elif link == log:
             yield 'error log'
         else:
@@ -75,7 +77,8 @@ def logging_to_a_file(gateway):
 
 
 def roles(gw):
-    return {'master': [gw.pid], 'generation': [gw.generation_pid], 'worker': list(gw.workers().values())}
+    return {'master': [gw.pid], 'generation': [gw.generation_pid], 'worker': list(gw.workers().values()),
+            'logger': list(gw.loggers().values())}
 
 
 def test_descriptors_and_maps(gateway):

@@ -4,11 +4,13 @@
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "addrs.h"
 #include "loaded.h"
 #include "session.h"
+#include "tables.h"
 
 /* The rules begin in line 2. */
 static void
@@ -73,6 +75,7 @@ static const struct {
 Test(access_rules, the_first_that_matches_decides)
 {
     const struct sg_access_ops *ops;
+    struct sg_record *rec = tables_record();
     struct sg_instance *inst;
     struct loaded loaded;
 
@@ -82,11 +85,11 @@ Test(access_rules, the_first_that_matches_decides)
     ops = inst->mod->access;
     cr_assert(ops->request && ops->target && !ops->client);
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
-        struct sg_session session = { .rec = { .started = false } };
+        struct sg_session session = { .rec = rec };
         struct sg_decision decisions[2] = { { .size = sizeof *decisions }, { .size = sizeof *decisions } };
         struct sg_request *req = &session.request;
 
-        cr_assert(sg_addr_parse(asked[i].client, &session.rec.client) == 0);
+        cr_assert(sg_addr_parse(asked[i].client, &session.rec->client) == 0);
         *req = (struct sg_request){ .size = sizeof *req, .cmd = asked[i].cmd, .port = asked[i].port };
         cr_assert(!asked[i].dst || sg_addr_parse(asked[i].dst, &req->addr) == 0);
         cr_expect(ops->request(inst, &session, req, &decisions[0]) == asked[i].verdict, "row %zu", i);
@@ -98,6 +101,7 @@ Test(access_rules, the_first_that_matches_decides)
             cr_expect(decisions[j].special == asked[i].special, "row %zu", i);
         }
     }
+    free(rec);
     loaded_free(&loaded);
 }
 

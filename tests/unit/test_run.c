@@ -16,6 +16,7 @@
 #include "log.h"
 #include "pending.h"
 #include "session.h"
+#include "tables.h"
 #include "worker.h"
 
 #define MODULES_MAX 80
@@ -34,6 +35,7 @@ static struct sg_instance *list[MODULES_MAX];
 static struct sg_hooks hooks;
 static struct sg_worker_listener listener;
 static struct sg_session session;
+static struct sg_record *record;
 static struct sg_run run;
 static unsigned ended;
 static enum sg_outcome outcome;
@@ -119,7 +121,8 @@ begin(const char *answers)
     }
     hooks = (struct sg_hooks){ .n_access = n, .access = list };
     listener = (struct sg_worker_listener){ .hooks = &hooks };
-    session = (struct sg_session){ .listener = &listener };
+    record = record ? record : tables_record();
+    session = (struct sg_session){ .listener = &listener, .rec = record };
     ended = 0;
 }
 
@@ -447,7 +450,7 @@ Test(run, lines_that_strangers_provoke_are_bounded)
     begin("o");
     inst = list[0];
     inst->lines.second = INT64_MAX; /* as if the second was new */
-    (void)snprintf(session.rec.id, sizeof session.rec.id, "0123456789abcdef");
+    (void)snprintf(session.id, sizeof session.id, "0123456789abcdef");
     sg_session_doing(&session, "testing");
     for (unsigned i = 0; i < 25; i++)
         sg_slog(inst, &session, i == 20 ? SG_LOG_DEBUG : SG_LOG_WARN, "line %u", i);

@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "log.h"
 #include "session.h"
+#include "tables.h"
 
 /* As the manual has it, written down once more: what may follow a state. */
 static const struct {
@@ -35,12 +36,15 @@ static struct sg_hooks hooks;
 static const struct sg_worker_listener listener = { .conf = &listener_conf, .hooks = &hooks, .fd = -1 };
 static struct sg_instances instances;
 static struct sg_worker_status status;
-static const struct sg_worker_boot boot = { .conf = &conf,
-                                            .instances = &instances,
-                                            .status = &status,
-                                            .n_workers = 1,
-                                            .id_epoch = 0x0123456789abcdef,
-                                            .id_serial = 7 };
+static const char *const names[] = { "test", NULL };
+static struct tables tables;
+static struct sg_worker_boot boot = { .conf = &conf,
+                                      .n_records = 8,
+                                      .instances = &instances,
+                                      .status = &status,
+                                      .n_workers = 1,
+                                      .id_epoch = 0x0123456789abcdef,
+                                      .id_serial = 7 };
 static int log_fd, client_fd;
 
 static void
@@ -52,6 +56,10 @@ setup(void)
     sg_log_take_fd(dup(log_fd));
     conf.core.limits.sessions = 2;
     conf.core.timeouts = (struct sg_timeouts_conf){ .handshake = 50, .linger = 50 };
+    conf.core.resolver = (struct sg_resolver_conf){ .timeout = 1000, .tries = 1, .cache_entries = 16 };
+    tables_open(&tables, boot.n_records, names);
+    boot.journal = tables.worker;
+    boot.journal.bell = -1;
     cr_assert_eq(sg_worker_open(&boot), 0);
 }
 
@@ -59,6 +67,7 @@ static void
 teardown(void)
 {
     sg_worker_close();
+    tables_close(&tables);
 }
 
 TestSuite(session, .init = setup, .fini = teardown, .timeout = 20);
@@ -79,11 +88,12 @@ session(void)
 static const char *
 logged(void)
 {
-    static char text[4096];
+    static char text[16384];
     const ssize_t n = pread(log_fd, text, sizeof text - 1, 0);
 
     cr_assert(n >= 0 && ftruncate(log_fd, 0) == 0 && lseek(log_fd, 0, SEEK_SET) == 0);
     text[n] = '\0';
+    tables_read(&tables, names, true, text, sizeof text);
     return text;
 }
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * journal.h - the worker's side of its session table: records are taken, published, and come back when they are written.
+ *
+ *   take --> OPEN --> STARTED --> ENDED --> the logs acknowledge --> free
+ *                \-------------->/
+ */
+#ifndef SG_JOURNAL_H
+#define SG_JOURNAL_H
+
+#include "table.h"
+
+/* What the generation gives to a worker; all -1: a journal of this process alone, whose records nobody reads. */
+struct sg_journal_fds {
+    int table, acks, bell;
+};
+
+/* `strict`: a log must not be missed, so that no session begins while it cannot be written. -1 and errno. */
+int sg_journal_open(const struct sg_journal_fds *fds, size_t n_slots, bool strict);
+void sg_journal_close(void);
+/* May a session begin: is a record free, and are the logs alive? */
+bool sg_journal_room(void);
+/* A record, all zero; only after sg_journal_room(). */
+struct sg_record *sg_journal_take(void);
+/* What was written to it before is published. ENDED: it belongs to the journal again. */
+void sg_journal_publish(struct sg_record *rec, enum sg_record_state state);
+/* At the end of a turn: wakes the logger, if there is something for it. */
+void sg_journal_bell(void);
+/* The number of a name in this table; 0: it has none. */
+uint16_t sg_journal_name(const char *name);
+/* A record that nobody reads: for who has given his back. */
+struct sg_record *sg_journal_nowhere(void);
+
+/* The generation's side: makes both files of a table. `names`: listeners, instances, files. 0, or -1 and errno. */
+int sg_journal_create(int dir, const char *name, size_t n_slots, uint64_t epoch, const char *const *names,
+                      size_t n_names, struct sg_journal_fds *fds_out, struct sg_journal_fds *logger_fds_out);
+
+#endif

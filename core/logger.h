@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * logger.h - the one process that writes records down.
+ *
+ * It reads the tables of all workers, living and dead, of its own generation and of older ones, writes what is due, and
+ * acknowledges. Of several loggers only the one that holds the lock works: at a reload the old one lets go of it. What a
+ * dead worker could not finish, it finishes.
+ */
+#ifndef SG_LOGGER_H
+#define SG_LOGGER_H
+
+#include "module.h"
+
+/* What the generation gives to its logger. */
+struct sg_logger_boot {
+    const struct sg_conf *conf;
+    struct sg_instances *instances;
+    int channel; /* orders; end of file: the generation is gone */
+    int bell;    /* a FIFO that workers write to */
+    int lock;    /* a file to lock */
+    uint64_t epoch;
+    pid_t master;
+};
+
+/* Is there a log that must not be missed? */
+bool sg_logger_strict(const struct sg_conf *conf);
+/* Runs until it is told to end, or until nobody is left to write about. The exit status. */
+int sg_logger_main(const struct sg_logger_boot *boot);
+
+#endif

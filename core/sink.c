@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sink.c - one log each: what it has already, what it has lost, and when it is tried again.
+ */
+#include "sink.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "json.h"
+#include "log.h"
+#include "table.h"
+
+#define SINK_RETRY_MS 250
+#define SINK_SEEN_MAX 65536
+
+struct sink_seen {
+    char id[33];
+    uint8_t event;
+};
+
+struct sg_sink {
+    const char *name;
+    struct sg_instance *inst; /* NULL: the error log */
+    bool drop;                /* what cannot be written is given up */
+    bool failing;
+    bool begun; /* events since the last commit */
+    int64_t retry_at_ms;
+    uint64_t batch, lost; /* events since the last commit; given up and not yet told */
+    struct sink_seen *seen;
+    size_t n_seen, size_seen;
+};
+
+static struct {
+    size_t n;
+    struct sg_sink v[SG_TABLE_LOGS_MAX];
+    struct sg_instances *instances;
+} sinks;
+
+/* ---- what modules ask about an event */
+
+const char *
+sg_event_kind(const struct sg_event_info *event)
+{
+    return sg_event_name(event->event);
+}
+
+size_t
+sg_event_json(const struct sg_event_info *event, char *line, size_t size)
+{
+    struct sg_json json;
+
+    if (event->rec != NULL)
+        return sg_record_json(event->rec, event->event, event->names, line, size);
+    sg_json_begin(&json, line, size);
+    sg_record_json_time(&json, event->wall_ms);
+    sg_json_string(&json, "event", sg_event_name(event->event));
+    sg_json_number(&json, "count", (int64_t)event->count);
+    return sg_json_end(&json);
+}
+
+/* ---- open and close */
+
+bool
+sg_logger_strict(const struct sg_conf *conf)
+{
+    for (size_t i = 0; i < conf->modules.n; i++)
+        if (sg_conf_module(conf, i)->required && sg_conf_module(conf, i)->on_error == SG_LOG_REFUSE)
+            return true;
+    return false;
+}
+
+int
+sg_sinks_open(const struct sg_logger_boot *boot)
+{
+    const struct sg_strings *names = &boot->conf->hooks.log;
+
+    sinks.instances = boot->instances;
+    if (names->n == 0)
+        sinks.v[sinks.n++] = (struct sg_sink){ .name = "(error log)", .drop = true };
+    for (size_t i = 0; i < names->n && sinks.n < SG_TABLE_LOGS_MAX; i++) {
+        struct sg_instance *inst = sg_instance_find(boot->instances, names->v[i].text);
+
+        sinks.v[sinks.n++] = (struct sg_sink){ .name = inst->name,
+                                               .inst = inst,
+                                               .drop = !inst->conf->required || inst->conf->on_error == SG_LOG_DROP };
+    }
+    return sg_instances_start(boot->instances, SG_PROCESS_LOGGER);
+}
+
+void
+sg_sinks_close(void)
+{
+    sg_instances_stop(sinks.instances);
+    for (size_t i = 0; i < sinks.n; i++)
+        free(sinks.v[i].seen);
+}
+
+size_t
+sg_sinks_count(void)
+{
+    return sinks.n;
+}
+
+struct sg_sink *
+sg_sinks_get(size_t i)
+{
+    return &sinks.v[i];
+}
+
+const char *
+sg_sink_name(const struct sg_sink *sink)
+{
+    return sink->name;
+}
+
+void
+sg_sinks_reopen(void)
+{
+    for (size_t i = 0; i < sinks.n; i++) {
+        const struct sg_sink *sink = &sinks.v[i];
+
+        if (sink->inst != NULL && sink->inst->mod->log->reopen != NULL &&
+            sink->inst->mod->log->reopen(sink->inst) == -1)
+            sg_logf(SG_LOG_ERR, "module \"%s\": cannot open its files anew, the old ones stay: %s", sink->name,
+                    strerror(errno));
+    }
+}
+
+/* ---- what is there already */
+
+static int
+sink_compare(const void *a, const void *b)
+{
+    const struct sink_seen *x = a, *y = b;
+    const int order = memcmp(x->id, y->id, sizeof x->id);
+
+    return order != 0 ? order : (int)x->event - (int)y->event;
+}
+
+static void
+sink_note(void *arg, const char *id, const char *name)
+{
+    struct sg_sink *sink = arg;
+    struct sink_seen seen = { .event = SG_EVENT_COUNT };
+
+    for (enum sg_event event = 0; event < SG_EVENT_COUNT; event++)
+        if (strcmp(sg_event_name(event), name) == 0)
+            seen.event = (uint8_t)event;
+    if (strlen(id) != sizeof seen.id - 1 || sink->n_seen == SINK_SEEN_MAX)
+        return;
+    memcpy(seen.id, id, sizeof seen.id);
+    if (sink->n_seen == sink->size_seen) {
+        const size_t more = sink->size_seen * 2 + 256;
+        void *p = reallocarray(sink->seen, more, sizeof *sink->seen);
+
+        if (p == NULL)
+            return;
+        sink->seen = p;
+        sink->size_seen = more;
+    }
+    sink->seen[sink->n_seen++] = seen;
+}
+
+void
+sg_sinks_recover(void)
+{
+    for (size_t i = 0; i < sinks.n; i++) {
+        struct sg_sink *sink = &sinks.v[i];
+
+        if (sink->inst == NULL || sink->inst->mod->log->recover == NULL)
+            continue;
+        if (sink->inst->mod->log->recover(sink->inst, sink_note, sink) == -1)
+            sg_logf(SG_LOG_ERR, "module \"%s\": cannot read the end of its log: %s", sink->name, strerror(errno));
+        if (sink->n_seen > 0)
+            qsort(sink->seen, sink->n_seen, sizeof *sink->seen, sink_compare);
+    }
+}
+
+static bool
+sink_has(const struct sg_sink *sink, const struct sg_record *rec, enum sg_event event)
+{
+    struct sink_seen wanted = { .event = (uint8_t)event };
+
+    if (sink->n_seen == 0)
+        return false;
+    sg_record_id(rec, wanted.id);
+    return bsearch(&wanted, sink->seen, sink->n_seen, sizeof *sink->seen, sink_compare) != NULL;
+}
+
+/* ---- events */
+
+bool
+sg_sink_ready(const struct sg_sink *sink)
+{
+    return !sink->failing || sg_mono_ms() >= sink->retry_at_ms;
+}
+
+static int
+sink_hand(struct sg_sink *sink, const struct sg_event_info *info)
+{
+    char line[SG_RECORD_LINE_MAX];
+
+    if (sink->inst != NULL)
+        return sink->inst->mod->log->event(sink->inst, info);
+    sg_log_raw(line, sg_event_json(info, line, sizeof line));
+    return 0;
+}
+
+/* What has been lost is the first that is told when the log is back. */
+static int
+sink_begin(struct sg_sink *sink)
+{
+    const struct sg_event_info lost = { .event = SG_EVENT_RECORDS_LOST,
+                                        .wall_ms = sg_clock_ms(CLOCK_REALTIME),
+                                        .count = sink->lost };
+
+    if (sink->begun)
+        return 0;
+    sink->begun = true;
+    return sink->lost > 0 ? sink_hand(sink, &lost) : 0;
+}
+
+/* Given up, or to come again. */
+static int
+sink_failed(struct sg_sink *sink, int err)
+{
+    if (!sink->failing)
+        sg_logf(SG_LOG_ERR, "module \"%s\": the log cannot be written: %s; %s", sink->name, strerror(err),
+                sink->drop ? "events are dropped and counted" : "no session begins until it can be");
+    sink->failing = true;
+    sink->retry_at_ms = sg_mono_ms() + SINK_RETRY_MS;
+    if (sink->drop)
+        sink->lost += sink->batch;
+    sink->batch = 0;
+    sink->begun = false;
+    return sink->drop ? 0 : -1;
+}
+
+int
+sg_sink_event(struct sg_sink *sink, const struct sg_record *rec, const struct sg_record_names *names,
+              enum sg_event event)
+{
+    const struct sg_event_info info = { .event = event, .rec = rec, .names = names };
+
+    if (sink_has(sink, rec, event))
+        return 0;
+    sink->batch++;
+    if (sink_begin(sink) == 0 && sink_hand(sink, &info) == 0)
+        return 0;
+    return sink_failed(sink, ENOBUFS);
+}
+
+int
+sg_sink_commit(struct sg_sink *sink)
+{
+    if (!sink->begun)
+        return 0;
+    if (sink->inst != NULL && sink->inst->mod->log->commit(sink->inst) == -1)
+        return sink_failed(sink, errno);
+    if (sink->failing)
+        sg_logf(SG_LOG_NOTICE, "module \"%s\": the log can be written again; %llu events were lost", sink->name,
+                (unsigned long long)sink->lost);
+    sink->failing = sink->begun = false;
+    sink->batch = sink->lost = 0;
+    return 0;
+}
+
+bool
+sg_sinks_refusing(void)
+{
+    for (size_t i = 0; i < sinks.n; i++)
+        if (sinks.v[i].failing && !sinks.v[i].drop)
+            return true;
+    return false;
+}

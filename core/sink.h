@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * sink.h - the logger's logs: the instances of hooks.log, or the error log if there is none.
+ */
+#ifndef SG_SINK_H
+#define SG_SINK_H
+
+#include "logger.h"
+#include "record.h"
+
+/* What a log module is handed (sockgate/event.h). */
+struct sg_event_info {
+    enum sg_event event;
+    const struct sg_record *rec; /* NULL: no session's event */
+    const struct sg_record_names *names;
+    int64_t wall_ms; /* without a record: when */
+    uint64_t count;  /* RECORDS_LOST */
+};
+
+struct sg_sink;
+
+/* Starts the instances; -1 and a message in the log. */
+int sg_sinks_open(const struct sg_logger_boot *boot);
+void sg_sinks_close(void);
+size_t sg_sinks_count(void);
+struct sg_sink *sg_sinks_get(size_t i);
+const char *sg_sink_name(const struct sg_sink *sink);
+/* The lock is ours: what is in the logs already is not written again. */
+void sg_sinks_recover(void);
+void sg_sinks_reopen(void);
+
+/* May it be given events now? False for a moment after it has failed. */
+bool sg_sink_ready(const struct sg_sink *sink);
+/* -1: the batch has failed; it comes again. */
+int sg_sink_event(struct sg_sink *sink, const struct sg_record *rec, const struct sg_record_names *names,
+                  enum sg_event event);
+/* 0: the batch counts as dealt with, written or given up. -1: it comes again. */
+int sg_sink_commit(struct sg_sink *sink);
+/* Is there a log that must not be missed and cannot be written? */
+bool sg_sinks_refusing(void);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * event.h - the role `log`: where the events of sessions are written down.
+ *
+ * Log modules run in one process, the logger, which has no sessions and may block. The core hands them one event after
+ * another, then asks for all of them to be made safe; only what a commit has made safe counts as written. Whoever is killed,
+ * an event that does not count comes again: with the same id.
+ *
+ *   start(LOGGER) --> recover() --> event() event() ... commit() --> event() ... commit() ... --> stop()
+ *                                                          reopen() between two commits: log files have been renamed
+ */
+#ifndef SOCKGATE_EVENT_H
+#define SOCKGATE_EVENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sockgate/visibility.h>
+
+struct sg_instance;
+struct sg_event_info;
+
+/* What recover() calls for each event that it finds: its id (32 hexadecimal digits) and its name. */
+typedef void sg_event_seen(void *arg, const char *id, const char *name);
+
+/* The functions of the role. All run in the logger and may block; one that does for 10 s is ended with its process. */
+struct sg_log_ops {
+    size_t size; /* sizeof(struct sg_log_ops) */
+    /* Takes one event, to be written with the next commit(). -1: it cannot; commit() is then not called. */
+    int (*event)(struct sg_instance *inst, const struct sg_event_info *event);
+    /* Makes safe what event() took. -1 and errno: nothing of it counts, and all of it will come again or is given up. */
+    int (*commit)(struct sg_instance *inst);
+    /* Files have been renamed: open them anew. -1 and errno: goes on with the old ones. May be NULL. */
+    int (*reopen)(struct sg_instance *inst);
+    /* Once, before the first event(): tells which events the end of the log has already, and repairs what a killed
+     * predecessor has left half written. -1 and errno. May be NULL: then events can come twice. */
+    int (*recover)(struct sg_instance *inst, sg_event_seen *seen, void *arg);
+};
+
+/*
+ * The name of the event: "session_start", "session_end", "session_refused", "session_failed", "records_lost".
+ * Owner:  the core; constant.
+ * Blocks: never.
+ * Errors: none.
+ * RFC:    none.
+ */
+SG_API const char *sg_event_kind(const struct sg_event_info *event);
+
+/*
+ * Enough for any line that sg_event_json() writes.
+ */
+#define SG_EVENT_JSON_MAX 4096
+
+/*
+ * Writes the event as one line of JSON with a line feed and a NUL behind it: all fields, all octets escaped.
+ * Owner:  caller keeps @line.
+ * Blocks: never.
+ * Errors: none; fields that do not fit in @size are left out, and the line says so. Returns the length without the NUL.
+ * RFC:    8259.
+ */
+SG_API size_t sg_event_json(const struct sg_event_info *event, char *line, size_t size);
+
+#endif

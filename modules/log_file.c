@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * log_file.c - events as lines of JSON in a file.
+ *
+ * A batch is written with one call. If that fails in the middle (a full disk), the file is cut back to where it was: there
+ * is never half a line, but for the one that a killed logger leaves behind, which the next one cuts off.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sockgate/module.h>
+
+/* The lines between two commits; the core commits long before that is full. */
+#define FILE_BUFFER ((size_t)4 << 20)
+/* How much of the end is read to see what is there already: more than one batch. */
+#define FILE_TAIL ((size_t)2 << 20)
+
+struct file_conf {
+    const char *path;
+};
+
+static const struct sg_conf_item file_items[] = {
+    { .name = "path",
+      .type = SG_CONF_STRING,
+      .offset = offsetof(struct file_conf, path),
+      .required = true,
+      .help = "the file, absolute; its folder must let core.log_user make files" },
+    { .name = NULL },
+};
+
+struct file {
+    int fd;
+    size_t len;
+    char *lines;
+};
+
+static int
+file_init(struct sg_instance *inst)
+{
+    const struct file_conf *conf = sg_instance_conf(inst);
+    const struct sg_where where = sg_conf_where(inst, "path");
+    struct stat st;
+    char *copy;
+
+    if (conf->path == NULL)
+        return -1;
+    if (conf->path[0] != '/') {
+        sg_conf_error(inst, &where, "path: \"%s\" is not absolute", conf->path);
+        return -1;
+    }
+    if (stat(conf->path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        sg_conf_error(inst, &where, "path: %s is no regular file", conf->path);
+        return -1;
+    }
+    copy = strdup(conf->path);
+    if (copy != NULL && (stat(dirname(copy), &st) == -1 || !S_ISDIR(st.st_mode)))
+        sg_conf_error(inst, &where, "path: there is no folder for %s", conf->path);
+    free(copy);
+    return 0;
+}
+
+#define FILE_FLAGS (O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW)
+
+/* A new file may be read by its group, whatever the umask says: that is how auditors get at it. */
+static int
+file_open(const struct sg_instance *inst)
+{
+    const struct file_conf *conf = sg_instance_conf(inst);
+    int fd = open(conf->path, FILE_FLAGS);
+
+    if (fd != -1 || errno != ENOENT)
+        return fd;
+    fd = open(conf->path, FILE_FLAGS | O_CREAT, 0640);
+    if (fd != -1)
+        (void)!fchmod(fd, 0640);
+    return fd;
+}
+
+static int
+file_start(struct sg_instance *inst, enum sg_process process)
+{
+    const struct file_conf *conf = sg_instance_conf(inst);
+    struct file *file = calloc(1, sizeof *file);
+
+    if (process != SG_PROCESS_LOGGER || file == NULL) {
+        free(file);
+        return process == SG_PROCESS_LOGGER ? -1 : 0;
+    }
+    file->lines = malloc(FILE_BUFFER);
+    file->fd = file_open(inst);
+    if (file->lines != NULL && file->fd != -1) {
+        sg_instance_set_data(inst, file);
+        return 0;
+    }
+    sg_log(inst, SG_LOG_EMERG, "%s: %s", conf->path, strerror(errno));
+    free(file->lines);
+    free(file);
+    return -1;
+}
+
+static void
+file_stop(struct sg_instance *inst)
+{
+    struct file *file = sg_instance_data(inst);
+
+    (void)close(file->fd);
+    free(file->lines);
+    free(file);
+}
+
+static int
+file_event(struct sg_instance *inst, const struct sg_event_info *event)
+{
+    struct file *file = sg_instance_data(inst);
+
+    if (FILE_BUFFER - file->len < SG_EVENT_JSON_MAX)
+        return -1;
+    file->len += sg_event_json(event, file->lines + file->len, FILE_BUFFER - file->len);
+    return 0;
+}
+
+static int
+file_commit(struct sg_instance *inst)
+{
+    struct file *file = sg_instance_data(inst);
+    const size_t len = file->len;
+    struct stat st;
+    size_t done = 0;
+    int err;
+
+    file->len = 0;
+    if (fstat(file->fd, &st) == -1)
+        return -1;
+    while (done < len) {
+        const ssize_t n = write(file->fd, file->lines + done, len - done);
+
+        if (n == -1 && errno != EINTR) {
+            err = errno;
+            (void)!ftruncate(file->fd, st.st_size);
+            errno = err;
+            return -1;
+        }
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static int
+file_reopen(struct sg_instance *inst)
+{
+    struct file *file = sg_instance_data(inst);
+    const int fd = file_open(inst);
+
+    if (fd == -1)
+        return -1;
+    (void)close(file->fd);
+    file->fd = fd;
+    return 0;
+}
+
+/* The string value of a field in a line that we wrote; NULL: it has none. */
+static const char *
+file_field(const char *line, size_t len, const char *name, size_t *len_out)
+{
+    const char *at = memmem(line, len, name, strlen(name)), *end;
+
+    if (at == NULL)
+        return NULL;
+    at += strlen(name);
+    end = memchr(at, '"', (size_t)(line + len - at));
+    *len_out = end != NULL ? (size_t)(end - at) : 0;
+    return end != NULL ? at : NULL;
+}
+
+static void
+file_line(const char *line, size_t len, sg_event_seen *seen, void *arg)
+{
+    char id_text[64], name_text[64];
+    size_t id_len, name_len;
+    const char *id = file_field(line, len, ",\"id\":\"", &id_len);
+    const char *name = file_field(line, len, ",\"event\":\"", &name_len);
+
+    if (id == NULL || name == NULL || id_len >= sizeof id_text || name_len >= sizeof name_text)
+        return;
+    (void)snprintf(id_text, sizeof id_text, "%.*s", (int)id_len, id);
+    (void)snprintf(name_text, sizeof name_text, "%.*s", (int)name_len, name);
+    seen(arg, id_text, name_text);
+}
+
+/* The lines of the tail; its first may be the end of a longer one. The octets behind the last line feed are cut off. */
+static int
+file_recover(struct sg_instance *inst, sg_event_seen *seen, void *arg)
+{
+    struct file *file = sg_instance_data(inst);
+    struct stat st;
+    size_t want, at = 0;
+    ssize_t len;
+
+    if (fstat(file->fd, &st) == -1)
+        return -1;
+    want = (size_t)st.st_size < FILE_TAIL ? (size_t)st.st_size : FILE_TAIL;
+    len = pread(file->fd, file->lines, want, st.st_size - (off_t)want);
+    if (len == -1)
+        return -1;
+    while (at < (size_t)len) {
+        const char *newline = memchr(file->lines + at, '\n', (size_t)len - at);
+
+        if (newline == NULL)
+            break;
+        file_line(file->lines + at, (size_t)(newline - file->lines) - at, seen, arg);
+        at = (size_t)(newline - file->lines) + 1;
+    }
+    return at == (size_t)len ? 0 : ftruncate(file->fd, st.st_size - (off_t)((size_t)len - at));
+}
+
+static const struct sg_log_ops file_log = {
+    .size = sizeof file_log,
+    .event = file_event,
+    .commit = file_commit,
+    .reopen = file_reopen,
+    .recover = file_recover,
+};
+
+const struct sg_module sg_module = {
+    SG_MODULE_HEAD("log_file"), .version = "0.1.0",  .conf = file_items, .conf_size = sizeof(struct file_conf),
+    .init = file_init,          .start = file_start, .stop = file_stop,  .log = &file_log,
+};
