@@ -64,6 +64,7 @@ keeper_names(struct sg_keeper *keeper)
     keeper->names = calloc((conf->listeners.n + conf->modules.n) * 2, sizeof *keeper->names);
     if (keeper->names == NULL)
         return -1;
+    keeper->n_names = 0;
     for (size_t i = 0; i < conf->listeners.n; i++) {
         keeper_add_name(keeper, sg_conf_listener(conf, i)->name);
         keeper_add_name(keeper, sg_conf_listener(conf, i)->where.file);

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,8 +44,8 @@ file_init(struct sg_instance *inst)
 {
     const struct file_conf *conf = sg_instance_conf(inst);
     const struct sg_where where = sg_conf_where(inst, "path");
+    char folder[4096];
     struct stat st;
-    char *copy;
 
     if (conf->path == NULL)
         return -1;
@@ -58,10 +57,9 @@ file_init(struct sg_instance *inst)
         sg_conf_error(inst, &where, "path: %s is no regular file", conf->path);
         return -1;
     }
-    copy = strdup(conf->path);
-    if (copy != NULL && (stat(dirname(copy), &st) == -1 || !S_ISDIR(st.st_mode)))
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(conf->path, '/') - conf->path) + 1, conf->path);
+    if (stat(folder, &st) == -1 || !S_ISDIR(st.st_mode))
         sg_conf_error(inst, &where, "path: there is no folder for %s", conf->path);
-    free(copy);
     return 0;
 }
 

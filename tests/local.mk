@@ -57,6 +57,7 @@ TEST_MODULES = \
 	tests/abi/abi_auth.la \
 	tests/abi/abi_command.la \
 	tests/abi/abi_conf.la \
+	tests/abi/abi_log.la \
 	tests/modules/access_async.la \
 	tests/modules/access_hang.la \
 	tests/modules/access_request_only.la \

@@ -489,8 +489,9 @@ def abi_config(**settings):
         listeners=[sockgate.listener('abi')],
         modules=[module('abi_auth', name='hello', folder='abi'), module('abi_access', folder='abi'),
                  module('abi_conf', name='given', folder='abi', settings=dict(ABI_SETTINGS, **settings)),
-                 module('abi_conf', name='defaults', folder='abi'), module('abi_command', folder='abi')],
-        hooks={'auth': ['hello'], 'access': ['given', 'defaults', 'abi_access'], 'command': {'connect': 'abi_command'}})
+                 module('abi_conf', name='defaults', folder='abi'), module('abi_command', folder='abi'),
+                 module('abi_log', folder='abi')],
+        hooks={'auth': ['hello'], 'access': ['given', 'defaults', 'abi_access'], 'command': {'connect': 'abi_command'}, 'log': ['abi_log']})
 
 
 def line_of(gw, words):
@@ -525,6 +526,8 @@ def test_abi_every_function_does_what_its_header_says(gateway, target):
         client.send(b'hello\n' + turned(request(*refusing.where)))
         assert turned(client.rest()[8:]) == failure(5)
     gw.wait_log('module "abi_command": abi: relaying')
+    gw.signal(signal.SIGUSR1)
+    gw.wait_log('module "abi_log": abi: reopened')
     gw.wait_log(r'module "abi_access": session [0-9a-f]{32}, client 127\.0\.0\.1:\d+, while thinking: '
                 r'abi: asked about port %d' % target.port)
     gw.stop()

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* abi_log.c - a log on standard error, which looks at what it is handed. */
+#include <string.h>
+#include <unistd.h>
+
+#include "expect.h"
+
+static char lines[1 << 20];
+static size_t len;
+
+static int
+abi_start(struct sg_instance *inst, enum sg_process process)
+{
+    EXPECT(inst, process == SG_PROCESS_LOGGER);
+    sg_log(inst, SG_LOG_NOTICE, "abi: the log has started");
+    return 0;
+}
+
+static int
+abi_recover(struct sg_instance *inst, sg_event_seen *seen, void *arg)
+{
+    EXPECT(inst, len == 0);
+    seen(arg, "0123456789abcdef0123456789abcdef", "session_end");
+    seen(arg, "no id", "no event");
+    return 0;
+}
+
+static int
+abi_event(struct sg_instance *inst, const struct sg_event_info *event)
+{
+    char line[SG_EVENT_JSON_MAX];
+    const size_t n = sg_event_json(event, line, sizeof line);
+
+    EXPECT(inst, strncmp(sg_event_kind(event), "session_", strlen("session_")) == 0);
+    EXPECT(inst, n == strlen(line) && line[0] == '{' && line[n - 1] == '\n' && strstr(line, sg_event_kind(event)));
+    if (n > sizeof lines - len)
+        return -1;
+    memcpy(lines + len, line, n);
+    len += n;
+    return 0;
+}
+
+static int
+abi_commit(struct sg_instance *inst)
+{
+    const ssize_t n = write(STDERR_FILENO, lines, len);
+
+    EXPECT(inst, len > 0);
+    EXPECT(inst, n == (ssize_t)len);
+    len = 0;
+    return 0;
+}
+
+static int
+abi_reopen(struct sg_instance *inst)
+{
+    sg_log(inst, SG_LOG_NOTICE, "abi: reopened");
+    return 0;
+}
+
+static const struct sg_log_ops abi_log = {
+    .size = sizeof abi_log,
+    .event = abi_event,
+    .commit = abi_commit,
+    .reopen = abi_reopen,
+    .recover = abi_recover,
+};
+
+const struct sg_module sg_module = { SG_MODULE_HEAD("abi_log"), .start = abi_start, .log = &abi_log };
