@@ -121,7 +121,9 @@ generation_bind(void)
 static size_t
 generation_records(const struct sg_conf *conf, unsigned n_workers)
 {
-    return ((size_t)conf->core.limits.sessions + n_workers - 1) / n_workers * 2 + 64;
+    const size_t n = ((size_t)conf->core.limits.sessions + n_workers - 1) / n_workers * 2 + 64;
+
+    return n < SG_TABLE_SLOTS_MAX ? n : SG_TABLE_SLOTS_MAX;
 }
 
 static int

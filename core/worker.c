@@ -345,6 +345,9 @@ sg_worker_main(const struct sg_worker_boot *boot)
 
     if (sg_worker_open(boot) == -1 || sg_instances_start(boot->instances, SG_PROCESS_WORKER) == -1)
         return 1;
+    /* Mapped: who takes the worker over gets no way back to the files. */
+    (void)close(boot->journal.table);
+    (void)close(boot->journal.acks);
     worker_watch_own();
     if (sg_listeners_open(boot) == -1)
         return 1;
