@@ -139,6 +139,23 @@ sg_record_id(const struct sg_record *rec, char text[33])
 
 /* ---- the line */
 
+#define YEAR_MS ((int64_t)365 * 24 * 3600 * 1000)
+
+/* Times of another process: what cannot be is zero. */
+static int64_t
+record_span(int64_t from, int64_t to)
+{
+    const uint64_t span = (uint64_t)to - (uint64_t)from;
+
+    return span <= (uint64_t)(100 * YEAR_MS) ? (int64_t)span : 0;
+}
+
+static int64_t
+record_wall(int64_t wall_ms)
+{
+    return wall_ms >= 0 && wall_ms <= 1000 * YEAR_MS ? wall_ms : 0;
+}
+
 void
 sg_record_json_time(struct sg_json *json, int64_t wall_ms)
 {
@@ -282,7 +299,7 @@ record_end(struct sg_json *json, const struct sg_record *rec, enum sg_event even
         sg_json_number(json, "bytes_up", (int64_t)rec->bytes_up);
         sg_json_number(json, "bytes_down", (int64_t)rec->bytes_down);
     }
-    sg_json_number(json, "duration_ms", rec->ended_mono_ms - rec->accepted_mono_ms);
+    sg_json_number(json, "duration_ms", record_span(rec->accepted_mono_ms, rec->ended_mono_ms));
 }
 
 size_t
@@ -291,12 +308,12 @@ sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg
 {
     struct sg_json json;
     char id[33];
-    const int64_t since =
-        (event == SG_EVENT_SESSION_START ? rec->connected_mono_ms : rec->ended_mono_ms) - rec->accepted_mono_ms;
+    const int64_t since = record_span(rec->accepted_mono_ms,
+                                      event == SG_EVENT_SESSION_START ? rec->connected_mono_ms : rec->ended_mono_ms);
 
     sg_record_id(rec, id);
     sg_json_begin(&json, line, size);
-    sg_record_json_time(&json, rec->accepted_wall_ms + since);
+    sg_record_json_time(&json, record_wall(rec->accepted_wall_ms) + since);
     sg_json_string(&json, "event", sg_event_name(event));
     sg_json_string(&json, "id", id);
     record_named(&json, "listener", names, rec->listener);
