@@ -22,7 +22,7 @@
 
 struct sg_image {
     struct sg_image *next;
-    unsigned number;
+    unsigned number, change;
     struct sg_instance *inst;
     struct sg_where where; /* in the configuration */
     char *path;
@@ -37,7 +37,7 @@ struct sg_image {
 
 static struct {
     struct sg_image *first, **end;
-    unsigned n;
+    unsigned n, changes;
 } images;
 
 /* ---- from a file to a block */
@@ -114,8 +114,10 @@ image_build(struct sg_image *image, const char *text, size_t len)
         return -1;
     fd = size > 0 ? image_seal(octets, size) : -1;
     free(octets);
-    if (fd != -1 && image_swap(image, fd) == 0)
+    if (fd != -1 && image_swap(image, fd) == 0) {
+        image->change = ++images.changes;
         return 0;
+    }
     sg_conf_error(image->inst, &image->where, "%s: the block made of it cannot be kept: %s", image->path,
                   size > 0 ? strerror(errno) : "it is empty");
     return -1;
@@ -224,8 +226,7 @@ sg_image_path(const struct sg_image *image)
 
 /* ---- the generation's side */
 
-/* True: a new block. */
-static bool
+static void
 image_look(struct sg_image *image)
 {
     const int64_t began = sg_mono_ms();
@@ -237,32 +238,45 @@ image_look(struct sg_image *image)
     settled = image_same(&now, &image->seen);
     image->seen = now;
     if (!settled || image_same(&now, &image->read))
-        return false;
+        return;
     if (image_read(image) == -1) {
         image->read = now;
         sg_logf(SG_LOG_ERR, "%s:%u: module \"%s\": what was read from %s before stays in force", image->where.file,
                 image->where.line, image->inst->name, image->path);
-        return false;
+        return;
     }
     sg_logf(SG_LOG_NOTICE, "module \"%s\": %s has changed: %zu octets in memory, made in %lld ms", image->inst->name,
             image->path, image->size, (long long)(sg_mono_ms() - began));
-    return true;
 }
 
-bool
+void
 sg_images_look(void)
 {
-    bool any = false;
-
     for (struct sg_image *image = images.first; image != NULL; image = image->next)
-        any = image_look(image) || any;
-    return any;
+        image_look(image);
+}
+
+unsigned
+sg_images_changes(void)
+{
+    return images.changes;
 }
 
 const struct sg_image *
-sg_images_next(const struct sg_image *image)
+sg_images_after(unsigned change)
 {
-    return image == NULL ? images.first : image->next;
+    const struct sg_image *found = NULL;
+
+    for (const struct sg_image *image = images.first; image != NULL; image = image->next)
+        if (image->change > change && (found == NULL || image->change < found->change))
+            found = image;
+    return found;
+}
+
+unsigned
+sg_image_change(const struct sg_image *image)
+{
+    return image->change;
 }
 
 unsigned

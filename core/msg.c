@@ -120,26 +120,33 @@ msg_wait_for_room(int channel, int64_t until_ms)
 }
 
 int
-sg_msg_send(int channel, const struct sg_msg *msg)
+sg_msg_offer(int channel, const struct sg_msg *msg)
 {
     struct msg_head head = { .type = msg->type, .len = (uint32_t)msg->len };
     struct sg_msg *writable = (struct sg_msg *)(uintptr_t)msg; /* struct iovec knows no const; nothing is written */
     struct iovec iov[2] = { { &head, sizeof head }, { writable->data, msg->len } };
     struct msghdr hdr = { .msg_iov = iov, .msg_iovlen = 2 };
     union msg_control control;
-    int64_t until_ms = sg_mono_ms() + SEND_MS;
 
     if (msg->overflow) {
         errno = EMSGSIZE;
         return -1;
     }
     msg_attach_fds(&hdr, &control, msg);
-    while (sendmsg(channel, &hdr, MSG_DONTWAIT | MSG_NOSIGNAL) == -1) {
-        if (errno == EINTR)
-            continue;
+    while (sendmsg(channel, &hdr, MSG_DONTWAIT | MSG_NOSIGNAL) == -1)
+        if (errno != EINTR)
+            return -1;
+    return 0;
+}
+
+int
+sg_msg_send(int channel, const struct sg_msg *msg)
+{
+    const int64_t until_ms = sg_mono_ms() + SEND_MS;
+
+    while (sg_msg_offer(channel, msg) == -1)
         if (errno != EAGAIN || msg_wait_for_room(channel, until_ms) == -1)
             return -1;
-    }
     return 0;
 }
 

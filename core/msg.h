@@ -103,6 +103,7 @@ void sg_msg_put_u64(struct sg_msg *msg, uint16_t tag, uint64_t value);
 void sg_msg_put_fd(struct sg_msg *msg, uint16_t tag, int fd); /* borrowed; sent as a copy */
 /* 0, or -1 and errno. Waits while the other side's queue is full, at most 5 s: processes of ours always read. */
 int sg_msg_send(int channel, const struct sg_msg *msg);
+int sg_msg_offer(int channel, const struct sg_msg *msg); /* the same without waiting: EAGAIN */
 /* 1: a message, its descriptors (close-on-exec) are the caller's; 0: the other side is gone; -1: none now, or errno. */
 int sg_msg_recv(int channel, struct sg_msg *msg);
 /* Walks the fields: start with *at = 0; false at the end or on a malformed rest. */

@@ -122,7 +122,7 @@ supervise_spawn(struct sg_supervisor *sup, unsigned i)
     }
     child->channel = pair[0];
     child->state = SG_WORKER_STARTING;
-    child->images_old = false; /* it has what we have */
+    child->images = sg_images_changes(); /* it has what we have */
     return 0;
 }
 
@@ -274,41 +274,35 @@ sg_supervisor_tell(struct sg_supervisor *sup, int type)
         supervise_order(&sup->workers[i], type);
 }
 
-/* False: not all could be sent; those that were are taken twice, which does no harm. */
-static bool
-supervise_send_images(const struct sg_child *child)
+/* -1 and errno: not all could be sent; the rest is for the next time. */
+static int
+supervise_send_images(struct sg_child *child)
 {
-    const struct sg_image *image = NULL;
+    const struct sg_image *image;
     struct sg_msg msg;
 
-    while ((image = sg_images_next(image)) != NULL) {
+    while ((image = sg_images_after(child->images)) != NULL) {
         sg_msg_begin(&msg, SG_MSG_IMAGE);
         sg_msg_put_u64(&msg, SG_TAG_IMAGE, sg_image_number(image));
         sg_msg_put_fd(&msg, SG_TAG_FD, sg_image_fd(image));
-        if (sg_msg_send(child->channel, &msg) == -1)
-            return false;
+        if (sg_msg_offer(child->channel, &msg) == -1)
+            return -1;
+        child->images = sg_image_change(image);
     }
-    return true;
+    return 0;
 }
 
 void
 sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms)
 {
-    bool is_new;
-
-    if (now_ms < sup->images_at_ms || sg_images_next(NULL) == NULL)
+    if (now_ms < sup->images_at_ms)
         return;
     sup->images_at_ms = now_ms + SUPERVISE_IMAGES_MS;
-    is_new = sg_images_look();
+    sg_images_look();
     for (unsigned i = 0; i < sup->n; i++) {
         struct sg_child *child = &sup->workers[i];
 
-        if (child->channel == -1)
-            continue;
-        child->images_old = child->images_old || is_new;
-        if (child->images_old && supervise_send_images(child))
-            child->images_old = false;
-        else if (child->images_old)
+        if (child->channel != -1 && supervise_send_images(child) == -1)
             sg_logf_limited(SG_LOG_ERR, "worker %u (pid %d) does not take new sets, it is told again: %s", i,
                             (int)child->pid, strerror(errno));
     }

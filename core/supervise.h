@@ -22,7 +22,7 @@ struct sg_child {
     struct sg_watchdog dog;
     struct sg_throttle throttle;
     int64_t start_at_ms; /* NONE: when the next one may start */
-    bool images_old;     /* it has not been told of all new images */
+    unsigned images;     /* the last change of an image that it knows */
 };
 
 /* The page of ids, shared by all generations of a master. */
