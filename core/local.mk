@@ -55,6 +55,7 @@ core_libcore_a_SOURCES = \
 	core/module.c \
 	core/module_file.c \
 	core/msg.c \
+	core/notify.c \
 	core/ownaddr.c \
 	core/pending.c \
 	core/policy.c \
