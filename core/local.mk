@@ -73,6 +73,7 @@ core_libcore_a_SOURCES = \
 	core/session.c \
 	core/session_api.c \
 	core/session_io.c \
+	core/sessions.c \
 	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \
@@ -85,6 +86,7 @@ core_libcore_a_SOURCES = \
 	core/status.c \
 	core/suggest.c \
 	core/supervise.c \
+	core/table_read.c \
 	core/throttle.c \
 	core/timer.c \
 	core/trace.c \

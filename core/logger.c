@@ -21,23 +21,19 @@
 #include "msg.h"
 #include "proc.h"
 #include "sink.h"
-#include "table.h"
+#include "table_read.h"
 
 #define LOGGER_BATCH 256 /* entries of one table between two commits */
 #define LOGGER_LOCK_MS 20
 #define LOGGER_ORPHAN_MS 200
-#define LOGGER_NAMES_MAX 4096
 
 struct logger_table {
     struct logger_table *next;
-    struct sg_record_names names; /* first of its kind: SG_CONTAINER */
+    struct sg_table_view view;
     char name[64];
     const struct sg_table_head *head;
     struct sg_table_acks *acks;
     size_t size;
-    uint32_t n_slots, ring_size; /* checked copies */
-    const char **name_list;
-    uint32_t n_names;
     int pidfd; /* -1: dead, or not yet born */
     bool dead;
     uint8_t *pushed; /* dead: what the ring has of each slot's present use; bits of PUSHED_ */
@@ -53,66 +49,6 @@ static struct {
 
 /* ---- tables come and go */
 
-static const char *
-table_name(const struct sg_record_names *names, uint16_t number)
-{
-    const struct logger_table *table =
-        (const struct logger_table *)(const void *)((const char *)names - offsetof(struct logger_table, names));
-
-    return number >= 1 && number <= table->n_names ? table->name_list[number - 1] : NULL;
-}
-
-static const struct sg_record *
-table_record(const struct logger_table *table, uint32_t slot)
-{
-    return (const struct sg_record *)(const void *)((const char *)table->head + sg_table_records_at(table->ring_size) +
-                                                    (size_t)slot * SG_RECORD_SIZE);
-}
-
-static uint32_t
-table_entry(const struct logger_table *table, uint64_t i)
-{
-    const uint32_t *ring = (const uint32_t *)(const void *)((const char *)table->head + sg_table_ring_at());
-
-    return ring[i & (table->ring_size - 1)];
-}
-
-/* What the table says of itself must fit what the file is. */
-static bool
-table_sound(struct logger_table *table)
-{
-    const struct sg_table_head *head = table->head;
-
-    if (table->size < sizeof *head || head->magic != SG_TABLE_MAGIC || head->layout != SG_RECORD_LAYOUT ||
-        head->record_size != SG_RECORD_SIZE)
-        return false;
-    table->n_slots = head->n_slots;
-    table->ring_size = head->ring_size;
-    return table->n_slots >= 1 && table->n_slots <= SG_TABLE_SLOTS_MAX && table->ring_size >= table->n_slots * 2 &&
-           table->ring_size <= SG_TABLE_SLOTS_MAX * 4 && (table->ring_size & (table->ring_size - 1)) == 0 &&
-           sg_table_size(table->n_slots, table->ring_size) <= table->size;
-}
-
-static bool
-table_list_names(struct logger_table *table)
-{
-    const char *at = table->head->names, *const end = at + SG_TABLE_NAMES_SIZE;
-    const uint32_t n = table->head->n_names;
-
-    table->name_list = n <= LOGGER_NAMES_MAX ? calloc(n + 1, sizeof *table->name_list) : NULL;
-    if (table->name_list == NULL)
-        return false;
-    for (; table->n_names < n; table->n_names++) {
-        const char *nul = memchr(at, '\0', (size_t)(end - at));
-
-        if (nul == NULL)
-            return false;
-        table->name_list[table->n_names] = at;
-        at = nul + 1;
-    }
-    return true;
-}
-
 static void
 table_free(struct logger_table *table)
 {
@@ -122,7 +58,7 @@ table_free(struct logger_table *table)
         (void)munmap(table->acks, sizeof *table->acks);
     if (table->pidfd != -1)
         (void)close(table->pidfd);
-    free(table->name_list);
+    sg_table_view_close(&table->view);
     free(table->pushed);
     free(table);
 }
@@ -142,7 +78,7 @@ table_map(struct logger_table *table, int fd, int acks_fd)
         acks = mmap(NULL, sizeof *table->acks, PROT_READ | PROT_WRITE, MAP_SHARED, acks_fd, 0);
     table->head = head != MAP_FAILED ? head : NULL;
     table->acks = acks != MAP_FAILED ? acks : NULL;
-    return table->head != NULL && table->acks != NULL && table_sound(table) && table_list_names(table);
+    return table->head != NULL && table->acks != NULL && sg_table_view_open(&table->view, table->head, table->size);
 }
 
 static void
@@ -153,7 +89,6 @@ logger_take(const char *name, int fd, int acks_fd)
     if (table == NULL)
         return;
     table->pidfd = -1;
-    table->names.name = table_name;
     (void)snprintf(table->name, sizeof table->name, "%s", name);
     if (!table_map(table, fd, acks_fd)) {
         sg_logf(SG_LOG_ERR, "the session table %s makes no sense: its sessions get no last record", name);
@@ -183,7 +118,7 @@ table_look(struct logger_table *table)
 
     if (table->dead)
         return;
-    if (table->pidfd == -1 && table->head->born != 0 && sg_proc_born(pid) == table->head->born)
+    if (table->pidfd == -1 && table->head->born != 0 && sg_proc_lives(pid, table->head->born))
         table->pidfd = sg_proc_pidfd(pid);
     poll_fd.fd = table->pidfd;
     if (table->pidfd != -1 && poll(&poll_fd, 1, 0) == 0)
@@ -230,12 +165,12 @@ logger_entry(struct sg_sink *sink, struct logger_table *table, uint32_t entry)
     const uint32_t slot = SG_TABLE_ENTRY_SLOT(entry);
     const struct sg_record *rec;
 
-    if (slot >= table->n_slots)
+    if (slot >= table->view.n_slots)
         return 0;
-    rec = logger_copy(table_record(table, slot));
+    rec = logger_copy(sg_table_record(&table->view, table->head, slot));
     if ((rec->use & 0x7ffu) != SG_TABLE_ENTRY_USE(entry))
         return 0;
-    return sg_sink_event(sink, rec, &table->names,
+    return sg_sink_event(sink, rec, &table->view.names,
                          SG_TABLE_ENTRY_LAST(entry) ? sg_record_event(rec) : SG_EVENT_SESSION_START);
 }
 
@@ -243,17 +178,18 @@ logger_entry(struct sg_sink *sink, struct logger_table *table, uint32_t entry)
 static bool
 table_note_pushed(struct logger_table *table, uint64_t put)
 {
-    const uint64_t first = put > table->ring_size ? put - table->ring_size : 0;
+    const uint64_t first = put > table->view.ring_size ? put - table->view.ring_size : 0;
 
     if (table->pushed != NULL)
         return true;
-    table->pushed = calloc(table->n_slots, 1);
+    table->pushed = calloc(table->view.n_slots, 1);
     if (table->pushed == NULL)
         return false;
     for (uint64_t i = first; i < put; i++) {
-        const uint32_t entry = table_entry(table, i), slot = SG_TABLE_ENTRY_SLOT(entry);
+        const uint32_t entry = sg_table_entry(&table->view, table->head, i), slot = SG_TABLE_ENTRY_SLOT(entry);
 
-        if (slot < table->n_slots && (table_record(table, slot)->use & 0x7ffu) == SG_TABLE_ENTRY_USE(entry))
+        if (slot < table->view.n_slots &&
+            (sg_table_record(&table->view, table->head, slot)->use & 0x7ffu) == SG_TABLE_ENTRY_USE(entry))
             table->pushed[slot] |= SG_TABLE_ENTRY_LAST(entry) ? PUSHED_LAST : PUSHED_START;
     }
     return true;
@@ -263,7 +199,8 @@ table_note_pushed(struct logger_table *table, uint64_t put)
 static int
 logger_lost(struct sg_sink *sink, struct logger_table *table, uint32_t slot)
 {
-    struct sg_record *rec = (struct sg_record *)(uintptr_t)logger_copy(table_record(table, slot));
+    struct sg_record *rec =
+        (struct sg_record *)(uintptr_t)logger_copy(sg_table_record(&table->view, table->head, slot));
     const uint32_t state = atomic_load_explicit(&rec->state, memory_order_relaxed);
 
     if (state == SG_RECORD_FREE || state > SG_RECORD_ENDED || (table->pushed[slot] & PUSHED_LAST) != 0)
@@ -277,9 +214,9 @@ logger_lost(struct sg_sink *sink, struct logger_table *table, uint32_t slot)
         rec->err = 0;
     }
     if (rec->started && (table->pushed[slot] & PUSHED_START) == 0 &&
-        sg_sink_event(sink, rec, &table->names, SG_EVENT_SESSION_START) == -1)
+        sg_sink_event(sink, rec, &table->view.names, SG_EVENT_SESSION_START) == -1)
         return -1;
-    return sg_sink_event(sink, rec, &table->names, sg_record_event(rec));
+    return sg_sink_event(sink, rec, &table->view.names, sg_record_event(rec));
 }
 
 /* One batch of a table for one log. The number of entries dealt with, 0: nothing was due; -1: the log has failed. */
@@ -289,18 +226,18 @@ logger_batch(struct sg_sink *sink, struct logger_table *table)
     struct sg_table_log *log = table_log(table, sg_sink_name(sink));
     const uint64_t put = atomic_load_explicit(&table->head->put, memory_order_acquire);
     uint64_t done = log != NULL ? atomic_load(&log->done) : put;
-    uint32_t lost = log != NULL ? atomic_load(&log->lost_done) : table->n_slots;
+    uint32_t lost = log != NULL ? atomic_load(&log->lost_done) : table->view.n_slots;
     int n = 0;
 
     if (!sg_sink_ready(sink))
         return 0;
-    if (put - done > table->ring_size) /* a number that cannot be */
-        done = put > table->ring_size ? put - table->ring_size : 0;
+    if (put - done > table->view.ring_size) /* a number that cannot be */
+        done = put > table->view.ring_size ? put - table->view.ring_size : 0;
     for (; done < put && n < LOGGER_BATCH; done++, n++)
-        if (logger_entry(sink, table, table_entry(table, done)) == -1)
+        if (logger_entry(sink, table, sg_table_entry(&table->view, table->head, done)) == -1)
             return -1;
-    if (table->dead && done == put && lost < table->n_slots && table_note_pushed(table, put))
-        for (; lost < table->n_slots && n < LOGGER_BATCH; lost++, n++)
+    if (table->dead && done == put && lost < table->view.n_slots && table_note_pushed(table, put))
+        for (; lost < table->view.n_slots && n < LOGGER_BATCH; lost++, n++)
             if (logger_lost(sink, table, lost) == -1)
                 return -1;
     if (n == 0)
@@ -335,7 +272,7 @@ table_finished(struct logger_table *table)
     for (size_t i = 0; i < sg_sinks_count(); i++) {
         const struct sg_table_log *log = table_log(table, sg_sink_name(sg_sinks_get(i)));
 
-        if (log != NULL && atomic_load(&log->lost_done) < table->n_slots)
+        if (log != NULL && atomic_load(&log->lost_done) < table->view.n_slots)
             return false;
     }
     return table->dead;

@@ -30,6 +30,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_schema.c \
 	tests/unit/test_session_states.c \
 	tests/unit/test_socks5.c \
+	tests/unit/test_table.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \
 	tests/unit/tables.c \
