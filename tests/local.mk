@@ -110,7 +110,8 @@ FUZZ_LDADD = core/libcore.a $(CORE_LIBS)
 FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_greeting \
-	tests/fuzz/fuzz_request
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_table
 
 check_PROGRAMS += $(FUZZERS)
 
@@ -131,6 +132,12 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_table_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_table_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_table_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 
