@@ -61,10 +61,11 @@ sg_master_hopeless(const struct sg_master *master)
 static const char *
 gen_purpose(const struct sg_gen *gen)
 {
-    static const char *const names[] = { [SG_PURPOSE_START] = "start",
-                                         [SG_PURPOSE_RELOAD] = "reload",
-                                         [SG_PURPOSE_RESTART] = "restart",
-                                         [SG_PURPOSE_UPGRADE] = "upgrade" };
+    static const char *const names[] = {
+#define X(name, text) text,
+        SG_PURPOSES(X)
+#undef X
+    };
 
     return names[gen->purpose];
 }
@@ -83,6 +84,21 @@ gen_order(struct sg_gen *gen, int order)
 
     sg_msg_begin(&msg, (enum sg_msg_type)order);
     gen_send(gen, &msg);
+}
+
+/* How a load ended, for the record. */
+static void
+gen_tell_outcome(const struct sg_gen *to, int type, const struct sg_gen *loaded, const char *text)
+{
+    struct sg_msg msg;
+
+    sg_msg_begin(&msg, (enum sg_msg_type)type);
+    sg_msg_put_u64(&msg, SG_TAG_PURPOSE, loaded->purpose);
+    sg_msg_put_u64(&msg, SG_TAG_NUMBER, loaded->number);
+    sg_msg_put_u64(&msg, SG_TAG_WHO_PID, (uint64_t)loaded->who_pid);
+    sg_msg_put_u64(&msg, SG_TAG_WHO_UID, (uint64_t)loaded->who_uid);
+    sg_msg_put_str(&msg, SG_TAG_TEXT, text);
+    gen_send(to, &msg);
 }
 
 /* Another one is current from here on: what is left to log is its logger's. */
@@ -173,7 +189,7 @@ sg_master_spawn(struct sg_master *master, enum sg_purpose purpose)
                             .began_ms = sg_mono_ms(),
                             .channel = pair[0],
                             .text_fd = -1 };
-    if (purpose == SG_PURPOSE_RELOAD) {
+    if (purpose == SG_PURPOSE_RELOAD || purpose == SG_PURPOSE_UPGRADE) {
         gen->who_pid = master->who_pid;
         gen->who_uid = master->who_uid;
     }
@@ -299,7 +315,7 @@ gen_make_current(struct sg_master *master, struct sg_gen *gen)
         (void)close(master->text_fd);
     master->text_fd = gen->text_fd;
     gen->text_fd = -1;
-    gen_order(gen, SG_MSG_GO);
+    gen_tell_outcome(gen, SG_MSG_GO, gen, "");
     gen->state = SG_GEN_CURRENT;
     gen->accepting = true;
     sg_throttle_ready(&master->throttle);
@@ -333,6 +349,7 @@ gen_failed(struct sg_master *master, struct sg_gen *gen, const char *text)
         sg_logf(SG_LOG_ERR, "%s failed: %.*s; generation %u goes on", gen_purpose(gen), line, text, current->number);
         sg_notifyf(SG_NOTIFY_READY, "%s failed, generation %u goes on: %.*s", gen_purpose(gen), current->number, line,
                    text);
+        gen_tell_outcome(current, SG_MSG_REFUSED, gen, text);
     } else {
         sg_logf(SG_LOG_ERR, "restart failed: %.*s; it is tried again", line, text);
         sg_notifyf(SG_NOTIFY_STATUS, "restart failed, it is tried again: %.*s", line, text);

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "addrs.h"
@@ -150,27 +149,21 @@ sessions_show(const struct sessions *s, const struct sg_record *rec, const struc
 static bool
 sessions_table(const struct sessions *s, int fd)
 {
-    static _Alignas(struct sg_record) char room[SG_RECORD_SIZE];
-    struct sg_record *rec = (struct sg_record *)(void *)room;
-    struct sg_table_head *head;
-    struct sg_table_view view;
-    struct stat st;
-    bool sound;
+    struct sg_table table;
+    const struct sg_record *rec;
+    bool alive;
 
-    if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode))
+    if (!sg_table_open(&table, fd))
         return false;
-    head = sg_table_read_head(fd);
-    sound = head != NULL && sg_table_view_open(&view, head, (size_t)st.st_size);
-    if (sound) {
-        const bool alive = head->born != 0 && head->pid <= INT_MAX && sg_proc_lives((pid_t)head->pid, head->born);
-
-        for (uint32_t slot = 0; alive && slot < view.n_slots; slot++)
-            if (sg_table_read_live(&view, fd, slot, rec))
-                sessions_show(s, rec, &view.names);
-        sg_table_view_close(&view);
+    alive =
+        table.head->born != 0 && table.head->pid <= INT_MAX && sg_proc_lives((pid_t)table.head->pid, table.head->born);
+    for (uint32_t slot = 0; alive && slot < table.n_slots; slot++) {
+        rec = sg_table_live(&table, slot);
+        if (rec != NULL)
+            sessions_show(s, rec, &table.names);
     }
-    free(head);
-    return sound;
+    sg_table_close(&table);
+    return true;
 }
 
 static int

@@ -1,39 +1,46 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * table_read.h - a session table in the hands of who did not write it: the logger, `sockgatectl sessions`.
- *
- * The worker that writes it may be somebody's prisoner, and may scribble over all of it at any moment. So each number is
- * checked, and what was checked is a copy.
+ * table_read.h - reads a session table that another process writes. Nothing in it is believed: every number is checked,
+ * and what is checked is a copy.
  */
 #ifndef SG_TABLE_READ_H
 #define SG_TABLE_READ_H
 
 #include "table.h"
 
-/* What a table says of itself, checked and copied. */
-struct sg_table_view {
-    struct sg_record_names names; /* first: the view is found from it */
-    uint32_t n_slots, ring_size;
-    char *texts; /* the names, one behind the other */
-    const char **list;
+struct sg_table {
+    struct sg_record_names names;     /* first member: for sg_record_json() */
+    const struct sg_table_head *head; /* the table itself, or a copy of its head */
+    bool mapped;
+    int fd;                              /* not mapped: of the file */
+    size_t size;                         /* of the file */
+    uint32_t layout, n_slots, ring_size; /* checked copies */
+    char *name_texts;
+    const char **name_list;
     uint32_t n_names;
 };
 
-/* Of a table in a file of `size` octets. False: it makes no sense; there is nothing to close then. */
-bool sg_table_view_open(struct sg_table_view *view, const struct sg_table_head *head, size_t size);
-void sg_table_view_close(struct sg_table_view *view);
+/* ---- mapped, by who is given the file by its maker: the logger */
 
-/* In a table that is mapped. `slot` less than n_slots. */
-const struct sg_record *sg_table_record(const struct sg_table_view *view, const struct sg_table_head *head,
-                                        uint32_t slot);
-uint32_t sg_table_entry(const struct sg_table_view *view, const struct sg_table_head *head, uint64_t i);
+/* The descriptor stays the caller's. False: it makes no sense, and there is nothing to close. */
+bool sg_table_map(struct sg_table *table, int fd);
+/* Entries that were ever put into the ring. */
+uint64_t sg_table_put(const struct sg_table *table);
+uint32_t sg_table_entry(const struct sg_table *table, uint64_t i);
+uint32_t sg_table_use(const struct sg_table *table, uint32_t slot);
+/* A copy in today's layout, good until the next call. `slot` is below n_slots. */
+struct sg_record *sg_table_record(const struct sg_table *table, uint32_t slot);
 
-/* The head of a table in a file: malloc'ed, NULL if the file is too short. It is checked by sg_table_view_open(). */
-struct sg_table_head *sg_table_read_head(int fd);
+/* ---- read, by anybody: who shortens a file that is mapped kills who looks at it */
+
+/* The descriptor must stay open as long as the table. False: as above. */
+bool sg_table_open(struct sg_table *table, int fd);
 /*
- * The session under way in a slot of such a file, while its worker goes on writing. `rec_out`: SG_RECORD_SIZE octets. Of
- * one that is not STARTED, only what was there when it was published. False: there is none, or it ended meanwhile.
+ * The session under way in a slot, while its worker goes on writing: a copy as above. Of one that is not STARTED, only what
+ * was there when it was published. NULL: there is none, or it ended meanwhile.
  */
-bool sg_table_read_live(const struct sg_table_view *view, int fd, uint32_t slot, struct sg_record *rec_out);
+const struct sg_record *sg_table_live(const struct sg_table *table, uint32_t slot);
+
+void sg_table_close(struct sg_table *table);
 
 #endif

@@ -66,34 +66,35 @@ check_line(const char *line, size_t len)
 static void
 check_record(const struct sg_record *rec, const struct sg_record_names *names)
 {
-    static const enum sg_event events[] = { SG_EVENT_SESSION_START, SG_EVENT_SESSION_END, SG_EVENT_SESSION_REFUSED,
-                                            SG_EVENT_SESSION_FAILED };
     char line[SG_RECORD_LINE_MAX], command[8];
 
     check_line(line, sg_record_json_live(rec, names, 1000, line, sizeof line));
-    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
-        check_line(line, sg_record_json(rec, events[i], names, line, sizeof line));
+    for (int event = 0; event < SG_EVENT_COUNT; event++)
+        check_line(line, sg_record_json(rec, (enum sg_event)event, names, line, sizeof line));
     MUST(strlen(sg_record_command(rec, command)) > 0 && sg_record_event(rec) < SG_EVENT_COUNT);
 }
 
 static void
 check_table(int fd, size_t size)
 {
-    static _Alignas(struct sg_record) char room[SG_RECORD_SIZE];
-    struct sg_record *rec = (struct sg_record *)(void *)room;
-    struct sg_table_head *head = sg_table_read_head(fd);
-    struct sg_table_view view;
+    struct sg_table table;
 
-    MUST((head != NULL) == (size >= sizeof *head));
-    if (head != NULL && sg_table_view_open(&view, head, size)) {
-        MUST(sg_table_size(view.n_slots, view.ring_size) <= size);
-        free(head); /* the view needs it no more */
-        for (uint32_t slot = 0; slot < view.n_slots; slot++)
-            if (sg_table_read_live(&view, fd, slot, rec))
-                check_record(rec, &view.names);
-        sg_table_view_close(&view);
-    } else {
-        free(head);
+    if (sg_table_open(&table, fd)) {
+        MUST(sg_table_size(table.n_slots, table.ring_size) <= size);
+        for (uint32_t slot = 0; slot < table.n_slots; slot++) {
+            const struct sg_record *rec = sg_table_live(&table, slot);
+
+            if (rec != NULL)
+                check_record(rec, &table.names);
+        }
+        sg_table_close(&table);
+    }
+    if (sg_table_map(&table, fd)) {
+        for (uint32_t slot = 0; slot < table.n_slots; slot++)
+            check_record(sg_table_record(&table, slot), &table.names);
+        (void)sg_table_entry(&table, sg_table_put(&table));
+        (void)sg_table_use(&table, 0);
+        sg_table_close(&table);
     }
 }
 

@@ -7,8 +7,8 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -20,10 +20,16 @@
 
 static const char *const names[] = { "lan", "rules", NULL };
 
-static size_t
-size_of(int fd)
+/* A file with the same octets, to be spoilt. */
+static int
+copy_of(const struct tables *tables)
 {
-    return (size_t)lseek(fd, 0, SEEK_END);
+    const off_t size = lseek(tables->logger.table, 0, SEEK_END);
+    const int fd = memfd_create("table", MFD_CLOEXEC);
+
+    cr_assert(fd != -1);
+    cr_assert_eq(pwrite(fd, tables->head, (size_t)size, 0), size);
+    return fd;
 }
 
 Test(table, heads)
@@ -36,6 +42,8 @@ Test(table, heads)
         { offsetof(struct sg_table_head, magic), SG_TABLE_MAGIC, true },
         { offsetof(struct sg_table_head, magic), SG_TABLE_MAGIC + 1, false },
         { offsetof(struct sg_table_head, layout), SG_RECORD_LAYOUT + 1, false },
+        { offsetof(struct sg_table_head, layout), SG_RECORD_LAYOUT - 1, true },
+        { offsetof(struct sg_table_head, layout), SG_RECORD_LAYOUT - 2, false },
         { offsetof(struct sg_table_head, record_size), SG_RECORD_SIZE - 1, false },
         { offsetof(struct sg_table_head, n_slots), 0, false },
         { offsetof(struct sg_table_head, n_slots), 1, true },
@@ -51,28 +59,43 @@ Test(table, heads)
         { offsetof(struct sg_table_head, n_names), 4097, false },
         { offsetof(struct sg_table_head, n_names), UINT32_MAX, false },
     };
+    char xs[SG_TABLE_NAMES_SIZE];
     struct tables tables;
-    struct sg_table_head *head;
-    struct sg_table_view view;
-    size_t size;
+    struct sg_table table;
 
     tables_open(&tables, SLOTS, names);
-    size = size_of(tables.logger.table);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        head = sg_table_read_head(tables.logger.table);
-        cr_assert(head);
-        memcpy((char *)head + cases[i].at, &cases[i].value, sizeof cases[i].value);
-        cr_expect_eq(sg_table_view_open(&view, head, size), cases[i].good, "case %zu", i);
-        sg_table_view_close(&view);
-        free(head);
+        const int fd = copy_of(&tables);
+
+        cr_assert_eq(pwrite(fd, &cases[i].value, sizeof cases[i].value, (off_t)cases[i].at), sizeof cases[i].value);
+        cr_expect_eq(sg_table_open(&table, fd), cases[i].good, "case %zu", i);
+        sg_table_close(&table);
+        cr_expect_eq(sg_table_map(&table, fd), cases[i].good, "case %zu", i);
+        sg_table_close(&table);
+        cr_assert_eq(close(fd), 0);
     }
-    head = sg_table_read_head(tables.logger.table);
-    cr_expect(!sg_table_view_open(&view, head, size - 1) && !sg_table_view_open(&view, head, sizeof *head - 1));
-    memset(head->names, 'x', sizeof head->names);
-    cr_expect_not(sg_table_view_open(&view, head, size), "a name without an end");
-    free(head);
-    cr_assert(ftruncate(tables.worker.table, sizeof *head - 1) == 0);
-    cr_expect_null(sg_table_read_head(tables.logger.table));
+    memset(xs, 'x', sizeof xs);
+    cr_assert_eq(pwrite(tables.worker.table, xs, sizeof xs, offsetof(struct sg_table_head, names)), sizeof xs);
+    cr_expect(!sg_table_open(&table, tables.logger.table), "a name without an end");
+    tables_close(&tables);
+}
+
+Test(table, short_files)
+{
+    struct tables tables;
+    struct sg_table table;
+    off_t size;
+
+    tables_open(&tables, SLOTS, names);
+    size = lseek(tables.logger.table, 0, SEEK_END);
+    cr_assert(sg_table_open(&table, tables.logger.table));
+    sg_table_close(&table);
+    for (const off_t *less = (const off_t[]){ size - 1, sizeof *table.head, sizeof *table.head - 1, 0 };; less++) {
+        cr_assert_eq(ftruncate(tables.worker.table, *less), 0);
+        cr_expect(!sg_table_open(&table, tables.logger.table) && !sg_table_map(&table, tables.logger.table));
+        if (*less == 0)
+            break;
+    }
     tables_close(&tables);
 }
 
@@ -80,20 +103,28 @@ Test(table, heads)
 Test(table, names_are_copies)
 {
     struct tables tables;
-    struct sg_table_view view;
+    struct sg_table table;
     char xs[sizeof tables.head->names];
 
     memset(xs, 'x', sizeof xs);
     tables_open(&tables, SLOTS, names);
-    cr_assert(sg_table_view_open(&view, tables.head, size_of(tables.logger.table)));
+    cr_assert(sg_table_open(&table, tables.logger.table));
     cr_assert_eq(pwrite(tables.worker.table, xs, sizeof xs, offsetof(struct sg_table_head, names)), sizeof xs);
-    cr_expect_str_eq(view.names.name(&view.names, 1), "lan");
-    cr_expect_str_eq(view.names.name(&view.names, 2), "rules");
-    cr_expect_null(view.names.name(&view.names, 0));
-    cr_expect_null(view.names.name(&view.names, 3));
-    cr_expect_null(view.names.name(&view.names, UINT16_MAX));
-    sg_table_view_close(&view);
+    cr_expect_str_eq(table.names.name(&table.names, 1), "lan");
+    cr_expect_str_eq(table.names.name(&table.names, 2), "rules");
+    cr_expect_null(table.names.name(&table.names, 0));
+    cr_expect_null(table.names.name(&table.names, 3));
+    cr_expect_null(table.names.name(&table.names, UINT16_MAX));
+    sg_table_close(&table);
     tables_close(&tables);
+}
+
+static void
+open_journal(const struct tables *tables, size_t n_slots)
+{
+    const struct sg_journal_boot boot = { .fds = tables->worker, .n_slots = n_slots };
+
+    cr_assert_eq(sg_journal_open(&boot), 0);
 }
 
 static struct sg_record *
@@ -115,33 +146,33 @@ begin(uint64_t id)
 Test(table, live)
 {
     struct tables tables;
-    struct sg_table_view view;
-    struct sg_record *rec, *copy = tables_record();
+    struct sg_table table;
+    const struct sg_record *copy;
+    struct sg_record *rec;
     uint32_t slot = 0;
 
     tables_open(&tables, SLOTS, names);
-    cr_assert_eq(sg_journal_open(&tables.worker, SLOTS, false), 0);
-    cr_assert(sg_table_view_open(&view, tables.head, size_of(tables.logger.table)));
-    cr_expect_not(sg_table_read_live(&view, tables.logger.table, 0, copy), "nobody was ever there");
+    open_journal(&tables, SLOTS);
+    cr_assert(sg_table_open(&table, tables.logger.table));
+    cr_expect_null(sg_table_live(&table, 0), "nobody was ever there");
     rec = begin(7);
     while (slot < SLOTS && tables_slot(&tables, slot)->id_low != 7)
         slot++;
-    cr_assert(sg_table_read_live(&view, tables.logger.table, slot, copy));
+    cr_assert(copy = sg_table_live(&table, slot));
     cr_expect(copy->id_low == 7 && copy->listener == 1 && copy->accepted_mono_ms == 7);
     cr_expect(copy->user.len == 0 && copy->rule_line == 0 && copy->arena[0] == '\0', "that may still change");
     sg_journal_publish(rec, SG_RECORD_STARTED);
     rec->bytes_up = 99;
-    cr_assert(sg_table_read_live(&view, tables.logger.table, slot, copy));
+    cr_assert(copy = sg_table_live(&table, slot));
     cr_expect(copy->rule_line == 7 && copy->bytes_up == 99 && copy->user.len == 6);
     cr_expect_eq(memcmp(sg_record_get(copy, &copy->user), "user 7", 6), 0);
     sg_journal_publish(rec, SG_RECORD_ENDED);
-    cr_expect_not(sg_table_read_live(&view, tables.logger.table, slot, copy));
-    cr_assert(ftruncate(tables.worker.table, (off_t)sg_table_records_at(view.ring_size)) == 0);
-    cr_expect_not(sg_table_read_live(&view, tables.logger.table, slot, copy), "the file has become short");
-    sg_table_view_close(&view);
+    cr_expect_null(sg_table_live(&table, slot));
+    cr_assert(ftruncate(tables.worker.table, (off_t)sg_table_records_at(table.ring_size)) == 0);
+    cr_expect_null(sg_table_live(&table, slot), "the file has become short");
+    sg_table_close(&table);
     sg_journal_close();
     tables_close(&tables);
-    free(copy);
 }
 
 /* One session after the other in the same slots, as fast as can be, each started for a moment. */
@@ -166,21 +197,22 @@ churn(struct tables *tables)
 Test(table, live_while_it_is_written, .timeout = 60)
 {
     struct tables tables;
-    struct sg_table_view view;
-    struct sg_record *copy = tables_record();
+    struct sg_table table;
     unsigned n = 0;
     char text[32];
     pid_t pid;
 
     tables_open(&tables, 1, names);
-    cr_assert_eq(sg_journal_open(&tables.worker, 1, false), 0);
-    cr_assert(sg_table_view_open(&view, tables.head, size_of(tables.logger.table)));
+    open_journal(&tables, 1);
+    cr_assert(sg_table_open(&table, tables.logger.table));
     pid = fork();
     cr_assert(pid != -1);
     if (pid == 0)
         churn(&tables);
     while (n < 20000) {
-        if (!sg_table_read_live(&view, tables.logger.table, 0, copy) || copy->state == SG_RECORD_OPEN)
+        const struct sg_record *copy = sg_table_live(&table, 0);
+
+        if (copy == NULL || copy->state == SG_RECORD_OPEN)
             continue;
         n++;
         (void)snprintf(text, sizeof text, "user %" PRIu64, copy->id_low);
@@ -190,8 +222,7 @@ Test(table, live_while_it_is_written, .timeout = 60)
     }
     (void)kill(pid, SIGKILL);
     (void)waitpid(pid, NULL, 0);
-    sg_table_view_close(&view);
+    sg_table_close(&table);
     sg_journal_close();
     tables_close(&tables);
-    free(copy);
 }
