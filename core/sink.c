@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "json.h"
 #include "log.h"
 #include "table.h"
 
@@ -47,18 +46,10 @@ sg_event_kind(const struct sg_event_info *event)
     return sg_event_name(event->event);
 }
 
-size_t
-sg_event_json(const struct sg_event_info *event, char *line, size_t size)
+bool
+sg_event_required(const struct sg_instance *inst)
 {
-    struct sg_json json;
-
-    if (event->rec != NULL)
-        return sg_record_json(event->rec, event->event, event->names, line, size);
-    sg_json_begin(&json, line, size);
-    sg_record_json_time(&json, event->wall_ms);
-    sg_json_string(&json, "event", sg_event_name(event->event));
-    sg_json_number(&json, "count", (int64_t)event->count);
-    return sg_json_end(&json);
+    return inst->conf->required;
 }
 
 /* ---- open and close */
@@ -201,7 +192,7 @@ sg_sink_ready(const struct sg_sink *sink)
 static int
 sink_hand(struct sg_sink *sink, const struct sg_event_info *info)
 {
-    char line[SG_RECORD_LINE_MAX];
+    char line[SG_EVENT_JSON_MAX];
 
     if (sink->inst != NULL)
         return sink->inst->mod->log->event(sink->inst, info);

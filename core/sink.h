@@ -5,17 +5,8 @@
 #ifndef SG_SINK_H
 #define SG_SINK_H
 
+#include "fields.h"
 #include "logger.h"
-#include "record.h"
-
-/* What a log module is handed (sockgate/event.h). */
-struct sg_event_info {
-    enum sg_event event;
-    const struct sg_record *rec; /* NULL: no session's event */
-    const struct sg_record_names *names;
-    int64_t wall_ms; /* without a record: when */
-    uint64_t count;  /* RECORDS_LOST */
-};
 
 struct sg_sink;
 
