@@ -282,6 +282,19 @@ logger_lost(struct sg_sink *sink, struct logger_table *table, uint32_t slot)
     return sg_sink_event(sink, rec, &table->names, sg_record_event(rec));
 }
 
+/*
+ * A log that cannot be written now: its events wait in the table, for which they are made. But for a log that may miss some,
+ * no more than leaves room for sessions.
+ */
+static void
+logger_make_room(struct sg_sink *sink, const struct logger_table *table, struct sg_table_log *log, uint64_t put)
+{
+    const uint64_t done = atomic_load(&log->done), room = table->n_slots / 2;
+
+    if (put - done > room && put - done <= table->ring_size && sg_sink_drop(sink, put - done - room))
+        atomic_store_explicit(&log->done, put - room, memory_order_release);
+}
+
 /* One batch of a table for one log. The number of entries dealt with, 0: nothing was due; -1: the log has failed. */
 static int
 logger_batch(struct sg_sink *sink, struct logger_table *table)
@@ -292,8 +305,11 @@ logger_batch(struct sg_sink *sink, struct logger_table *table)
     uint32_t lost = log != NULL ? atomic_load(&log->lost_done) : table->n_slots;
     int n = 0;
 
-    if (!sg_sink_ready(sink))
+    if (!sg_sink_ready(sink)) {
+        if (log != NULL)
+            logger_make_room(sink, table, log, put);
         return 0;
+    }
     if (put - done > table->ring_size) /* a number that cannot be */
         done = put > table->ring_size ? put - table->ring_size : 0;
     for (; done < put && n < LOGGER_BATCH; done++, n++)

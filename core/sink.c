@@ -13,6 +13,7 @@
 #include "table.h"
 
 #define SINK_RETRY_MS 250
+#define SINK_RETRY_MAX_MS 1000
 #define SINK_SEEN_MAX 65536
 
 struct sink_seen {
@@ -25,9 +26,9 @@ struct sg_sink {
     struct sg_instance *inst; /* NULL: the error log */
     bool drop;                /* what cannot be written is given up */
     bool failing;
-    bool begun; /* events since the last commit */
-    int64_t retry_at_ms;
-    uint64_t batch, lost; /* events since the last commit; given up and not yet told */
+    bool begun;                    /* events since the last commit */
+    int64_t retry_at_ms, retry_ms; /* twice as long with each failure */
+    uint64_t batch, lost;          /* events since the last commit; given up and not yet told */
     struct sink_seen *seen;
     size_t n_seen, size_seen;
 };
@@ -189,6 +190,14 @@ sg_sink_ready(const struct sg_sink *sink)
     return !sink->failing || sg_mono_ms() >= sink->retry_at_ms;
 }
 
+bool
+sg_sink_drop(struct sg_sink *sink, uint64_t n)
+{
+    if (sink->drop)
+        sink->lost += n;
+    return sink->drop;
+}
+
 static int
 sink_hand(struct sg_sink *sink, const struct sg_event_info *info)
 {
@@ -221,8 +230,11 @@ sink_failed(struct sg_sink *sink, int err)
     if (!sink->failing)
         sg_logf(SG_LOG_ERR, "module \"%s\": the log cannot be written: %s; %s", sink->name, strerror(err),
                 sink->drop ? "events are dropped and counted" : "no session begins until it can be");
+    sink->retry_ms = sink->failing ? sink->retry_ms * 2 : SINK_RETRY_MS;
+    if (sink->retry_ms > SINK_RETRY_MAX_MS)
+        sink->retry_ms = SINK_RETRY_MAX_MS;
     sink->failing = true;
-    sink->retry_at_ms = sg_mono_ms() + SINK_RETRY_MS;
+    sink->retry_at_ms = sg_mono_ms() + sink->retry_ms;
     if (sink->drop)
         sink->lost += sink->batch;
     sink->batch = 0;

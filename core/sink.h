@@ -22,6 +22,8 @@ void sg_sinks_reopen(void);
 
 /* May it be given events now? False for a moment after it has failed. */
 bool sg_sink_ready(const struct sg_sink *sink);
+/* It is not ready, and this many events cannot wait: they are given up and counted. False: it is no log that may miss any. */
+bool sg_sink_drop(struct sg_sink *sink, uint64_t n);
 /* -1: the batch has failed; it comes again. */
 int sg_sink_event(struct sg_sink *sink, const struct sg_record *rec, const struct sg_record_names *names,
                   enum sg_event event);

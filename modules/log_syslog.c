@@ -26,10 +26,7 @@
 #define SYSLOG_FRAME_MAX (8 + 5 + SG_EVENT_LINE_MIN + 3 + SG_EVENT_LINE_MAX)
 
 /* A commit waits that long at most: other logs wait with it, and workers need their records back. */
-#define SYSLOG_COMMIT_MS 2000
-/* A server that failed is left alone for a time, twice as long with each failure. */
-#define SYSLOG_BACKOFF_MS 250
-#define SYSLOG_BACKOFF_MAX_MS 4000
+#define SYSLOG_COMMIT_MS 1000
 
 enum syslog_framing { FRAMING_OCTET_COUNTING, FRAMING_NEWLINE };
 enum syslog_format { FORMAT_JSON, FORMAT_STRUCTURED_DATA };
@@ -77,7 +74,6 @@ static const struct sg_conf_item syslog_items[] = {
 struct syslog {
     struct syslog_link link;
     struct sg_event_format *head, *body;
-    int64_t retry_at_ms, backoff_ms;
     size_t len;
     char *frames;
 };
@@ -229,7 +225,7 @@ syslog_event(struct sg_instance *inst, const struct sg_event_info *event)
     char frame[SYSLOG_FRAME_MAX];
     size_t len;
 
-    if (syslog_now_ms() < syslog->retry_at_ms || SYSLOG_BUFFER - syslog->len < SYSLOG_FRAME_MAX) {
+    if (SYSLOG_BUFFER - syslog->len < SYSLOG_FRAME_MAX) {
         syslog->len = 0; /* all of the batch comes again, or has been given up */
         return -1;
     }
@@ -250,15 +246,7 @@ syslog_commit(struct sg_instance *inst)
     const size_t len = syslog->len;
 
     syslog->len = 0;
-    if (syslog_link_send(&syslog->link, syslog->frames, len, syslog_now_ms() + SYSLOG_COMMIT_MS) == 0) {
-        syslog->backoff_ms = 0;
-        return 0;
-    }
-    syslog->backoff_ms = syslog->backoff_ms > 0 ? syslog->backoff_ms * 2 : SYSLOG_BACKOFF_MS;
-    if (syslog->backoff_ms > SYSLOG_BACKOFF_MAX_MS)
-        syslog->backoff_ms = SYSLOG_BACKOFF_MAX_MS;
-    syslog->retry_at_ms = syslog_now_ms() + syslog->backoff_ms;
-    return -1;
+    return syslog_link_send(&syslog->link, syslog->frames, len, syslog_now_ms() + SYSLOG_COMMIT_MS);
 }
 
 static const struct sg_log_ops syslog_log = {

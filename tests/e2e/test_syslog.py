@@ -115,6 +115,7 @@ def arrived(receiver):
     found = {}
     for record in receiver.records():
         if 'id' in record:
+            record['host'] = record.get('host', b'').decode()
             found.setdefault((record['id'], record['event']), record)
     return list(found.values())
 
@@ -129,9 +130,9 @@ def test_restarts(gateway, server, kind):
         with Traffic(gw, echo, threads=4) as traffic:
             for number in range(5):
                 traffic.wait(10)
+                seen = len(gw.lines())
                 receiver.close()
-                gw.wait_log(r'module "syslog": the log cannot be written: .*; no session begins until it can be',
-                            after=len(gw.lines()) if number == 0 else 0)
+                gw.wait_log(r'module "syslog": the log cannot be written: .*; no session begins until it can be', after=seen)
                 if number % 2 == 1:
                     os.kill(logger_of(gw), 9)
                 receiver.again()
@@ -199,7 +200,7 @@ def test_stalled_and_required(gateway, server, target):
     while waiting is None:
         waiting = one(gw, target)
         served += waiting is None
-        assert served < 5000
+        assert served < 50000
     receiver.release()
     waiting.expect(b'\x05\x00\x05\x00')
     waiting.reset()
