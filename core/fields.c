@@ -93,13 +93,10 @@ static int64_t
 info_wall(const struct sg_event_info *info)
 {
     const struct sg_record *rec = info->rec;
-    const int64_t wall_ms = rec != NULL ? rec->accepted_wall_ms : info->wall_ms;
-    int64_t since = 0;
+    const int64_t wall_ms = rec->accepted_wall_ms;
+    const int64_t then_ms = info->event == SG_EVENT_SESSION_START ? rec->connected_mono_ms : rec->ended_mono_ms;
 
-    if (rec != NULL)
-        since = info_span(rec->accepted_mono_ms,
-                          info->event == SG_EVENT_SESSION_START ? rec->connected_mono_ms : rec->ended_mono_ms);
-    return (wall_ms >= 0 && wall_ms <= 1000 * YEAR_MS ? wall_ms : 0) + since;
+    return (wall_ms >= 0 && wall_ms <= 1000 * YEAR_MS ? wall_ms : 0) + info_span(rec->accepted_mono_ms, then_ms);
 }
 
 static bool
@@ -116,14 +113,7 @@ field_time(const struct sg_event_info *info, struct sg_field_value *value)
     return value_string(value, value->room[0]);
 }
 
-static bool
-field_duration_ms(const struct sg_event_info *info, struct sg_field_value *value)
-{
-    return info->event != SG_EVENT_SESSION_START &&
-           value_number(value, info_span(info->rec->accepted_mono_ms, info->rec->ended_mono_ms));
-}
-
-/* ---- the event, and what no session has */
+/* ---- the event */
 
 static bool
 field_event(const struct sg_event_info *info, struct sg_field_value *value)
@@ -132,19 +122,31 @@ field_event(const struct sg_event_info *info, struct sg_field_value *value)
 }
 
 static bool
-field_count(const struct sg_event_info *info, struct sg_field_value *value)
-{
-    return info->rec == NULL && value_number(value, (int64_t)info->count);
-}
-
-/* ---- who and where from */
-
-static bool
 field_id(const struct sg_event_info *info, struct sg_field_value *value)
 {
     sg_record_id(info->rec, value->room[0]);
     return value_string(value, value->room[0]);
 }
+
+static bool
+value_cause(struct sg_field_value *value, const struct sg_event_info *info)
+{
+    return sg_record_cause(info->rec, value->room[0]) && value_string(value, value->room[0]);
+}
+
+static bool
+field_session(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info->event != SG_EVENT_FILE_LOADED && value_cause(value, info);
+}
+
+static bool
+field_reload(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info->event == SG_EVENT_FILE_LOADED && value_cause(value, info);
+}
+
+/* ---- who and where from */
 
 static bool
 field_listener(const struct sg_event_info *info, struct sg_field_value *value)
@@ -282,12 +284,88 @@ field_dry_run(const struct sg_event_info *info, struct sg_field_value *value)
            value_string(value, info->rec->dry_run_verdict == SG_OK ? "allow" : "deny");
 }
 
+/* ---- what is no session's state */
+
+static const char *const purpose_names[] = {
+#define X(name, text) text,
+    SG_PURPOSES(X)
+#undef X
+};
+
+static bool
+field_module(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return !sg_event_of_session(info->event) && value_named(value, info, info->rec->module);
+}
+
+static bool
+field_purpose(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info->event == SG_EVENT_RELOAD && info->rec->reload.purpose < SG_PURPOSE_COUNT &&
+           value_string(value, purpose_names[info->rec->reload.purpose]);
+}
+
+static bool
+field_result(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info->event == SG_EVENT_RELOAD && value_string(value, info->rec->reload.failed ? "failed" : "ok");
+}
+
+static bool
+field_generation(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info->event == SG_EVENT_RELOAD && value_number(value, info->rec->reload.generation);
+}
+
+static bool
+info_asked(const struct sg_event_info *info)
+{
+    return info->event == SG_EVENT_RELOAD && info->rec->reload.by_pid != 0;
+}
+
+static bool
+field_by_uid(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info_asked(info) && value_number(value, info->rec->reload.by_uid);
+}
+
+static bool
+field_by_pid(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info_asked(info) && value_number(value, info->rec->reload.by_pid);
+}
+
+static bool
+field_count(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info->event == SG_EVENT_RECORDS_LOST && value_number(value, (int64_t)info->rec->count);
+}
+
+static bool
+field_file(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return !sg_event_of_session(info->event) && value_text(value, info->rec, &info->rec->file);
+}
+
+static bool
+field_sha256(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    const char *octets = sg_record_get(info->rec, &info->rec->digest);
+    char *text = (char *)value->room;
+
+    if (sg_event_of_session(info->event) || octets == NULL || info->rec->digest.len != 32)
+        return false;
+    for (size_t i = 0; i < 32; i++)
+        (void)snprintf(text + i * 2, 3, "%02x", (unsigned)(uint8_t)octets[i]);
+    return value_string(value, text);
+}
+
 /* ---- how it went */
 
 static bool
 info_ended(const struct sg_event_info *info)
 {
-    return info->event != SG_EVENT_SESSION_START;
+    return sg_event_of_session(info->event) && info->event != SG_EVENT_SESSION_START;
 }
 
 static bool
@@ -305,18 +383,21 @@ field_phase(const struct sg_event_info *info, struct sg_field_value *value)
            value_string(value, sg_state_name((enum sg_state)(phase - 1)));
 }
 
+/* The end of a session has one in any case, other events may. */
 static bool
 field_reason(const struct sg_event_info *info, struct sg_field_value *value)
 {
     const uint8_t reason = info->rec->reason;
 
-    return info_ended(info) && value_string(value, reason < SG_REASON_COUNT ? sg_reason_name(reason) : "unknown");
+    if (reason < SG_REASON_COUNT && (info_ended(info) || reason != SG_REASON_NONE))
+        return info->event != SG_EVENT_SESSION_START && value_string(value, sg_reason_name(reason));
+    return info_ended(info) && value_string(value, "unknown");
 }
 
 static bool
 field_reason_text(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    return info_ended(info) && value_text(value, info->rec, &info->rec->reason_text);
+    return info->event != SG_EVENT_SESSION_START && value_text(value, info->rec, &info->rec->reason_text);
 }
 
 static bool
@@ -337,6 +418,12 @@ static bool
 field_bytes_down(const struct sg_event_info *info, struct sg_field_value *value)
 {
     return info->event == SG_EVENT_SESSION_END && value_number(value, (int64_t)info->rec->bytes_down);
+}
+
+static bool
+field_duration_ms(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info_ended(info) && value_number(value, info_span(info->rec->accepted_mono_ms, info->rec->ended_mono_ms));
 }
 
 /* ---- the table */
@@ -365,7 +452,5 @@ sg_field_meaning(enum sg_field field)
 bool
 sg_field_get(const struct sg_event_info *info, enum sg_field field, struct sg_field_value *value_out)
 {
-    const bool anybodys = field == SG_FIELD_TIME || field == SG_FIELD_EVENT || field == SG_FIELD_COUNT;
-
-    return (anybodys || info->rec != NULL) && fields[field].get(info, value_out);
+    return fields[field].get(info, value_out);
 }

@@ -12,7 +12,9 @@
 #define SG_FIELDS(X)                                                                                                   \
     X(TIME, time, "when: UTC with milliseconds, `2026-01-31T12:00:00.123Z`")                                           \
     X(EVENT, event, "what: a word of the table of events")                                                             \
-    X(ID, id, "the session: 32 hexadecimal digits, the same in all its events, and no other's on any machine")         \
+    X(ID, id, "32 hexadecimal digits: the same in all events of one session, and nothing else's on any machine")       \
+    X(SESSION, session, "the `id` of the session that the event belongs to")                                           \
+    X(RELOAD, reload, "the `id` of the `reload` that the event belongs to")                                            \
     X(LISTENER, listener, "the name of the listener")                                                                  \
     X(CLIENT, client, "address and port of the client")                                                                \
     X(METHOD, method, "the METHOD of the login: two hexadecimal digits")                                               \
@@ -31,14 +33,22 @@
     X(TRIED, tried, "the addresses that were tried, in order")                                                         \
     X(TRIED_MORE, tried_more, "`true`: more were tried than are listed")                                               \
     X(REP, rep, "the REP that was sent: two hexadecimal digits")                                                       \
+    X(MODULE, module, "the instance that has made the mistake")                                                        \
+    X(PURPOSE, purpose, "why a configuration was loaded: `start`, `reload`, `restart`, `upgrade`")                     \
+    X(RESULT, result, "`ok`, or `failed`: the configuration before is still in force")                                 \
+    X(GENERATION, generation, "the number of the generation")                                                          \
+    X(BY_UID, by_uid, "the user who asked for it")                                                                     \
+    X(BY_PID, by_pid, "the process that asked for it")                                                                 \
+    X(COUNT, count, "how many events could not be written")                                                            \
+    X(FILE, file, "the path of the file")                                                                              \
+    X(SHA256, sha256, "its SHA-256: 64 hexadecimal digits")                                                            \
     X(PHASE, phase, "the state of the session in which it ended")                                                      \
     X(REASON, reason, "why it ended: a word of the table of reasons")                                                  \
     X(REASON_TEXT, reason_text, "what a module said about it")                                                         \
     X(ERROR, error, "the system's name of the error, as in `ECONNREFUSED`")                                            \
     X(BYTES_UP, bytes_up, "octets from the client to the target")                                                      \
     X(BYTES_DOWN, bytes_down, "octets from the target to the client")                                                  \
-    X(DURATION_MS, duration_ms, "milliseconds from accept to the end")                                                 \
-    X(COUNT, count, "how many events could not be written")
+    X(DURATION_MS, duration_ms, "milliseconds from accept to the end")
 
 enum sg_field {
 #define X(NAME, name, meaning) SG_FIELD_##NAME,
@@ -50,10 +60,8 @@ enum sg_field {
 /* What a log module is handed (sockgate/event.h). */
 struct sg_event_info {
     enum sg_event event;
-    const struct sg_record *rec; /* NULL: no session's event */
+    const struct sg_record *rec;
     const struct sg_record_names *names;
-    int64_t wall_ms; /* without a record: when */
-    uint64_t count;  /* RECORDS_LOST */
 };
 
 enum sg_field_kind { SG_FIELD_IS_OCTETS = 1, SG_FIELD_IS_NUMBER, SG_FIELD_IS_TRUE, SG_FIELD_IS_LIST };

@@ -8,6 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "clock.h"
+
+/* The longest user, host and words of a module must fit beside each other. */
+_Static_assert(SG_RECORD_ARENA >= 255 + 253 + 127, "the arena is too small");
+
 static const char *const event_names[] = {
 #define X(name, text) text,
     SG_EVENTS(X)
@@ -125,15 +130,67 @@ sg_record_set_dry_run(struct sg_record *rec, const char *label, uint8_t verdict)
     rec->dry_run_verdict = verdict;
 }
 
+/* Only what names somebody is taken over: what led to his end is told with his end. */
+static void
+record_about(struct sg_record *rec, const struct sg_record *about)
+{
+    const uint64_t id[2] = { about->id_high, about->id_low };
+
+    rec->listener = about->listener;
+    rec->client = about->client;
+    rec->local = about->local;
+    rec->instance = about->instance;
+    rec->identified = about->identified;
+    rec->method = about->method;
+    rec->assurance = about->assurance;
+    rec->ver = about->ver;
+    rec->cmd = about->cmd;
+    rec->port = about->port;
+    rec->reason = about->reason;
+    (void)sg_record_put(rec, &rec->cause, id, sizeof id); /* these fit into an empty arena */
+    (void)sg_record_put(rec, &rec->user, about->arena + about->user.at, about->user.len);
+    (void)sg_record_put(rec, &rec->name, about->arena + about->name.at, about->name.len);
+}
+
+void
+sg_record_event_begin(struct sg_record *rec, enum sg_event event, const struct sg_record *about)
+{
+    rec->event = (uint8_t)event;
+    rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);
+    if (about != NULL)
+        record_about(rec, about);
+}
+
+static void
+record_id_text(uint64_t high, uint64_t low, char text[33])
+{
+    (void)snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, high, low);
+}
+
 void
 sg_record_id(const struct sg_record *rec, char text[33])
 {
-    (void)snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, rec->id_high, rec->id_low);
+    record_id_text(rec->id_high, rec->id_low, text);
+}
+
+bool
+sg_record_cause(const struct sg_record *rec, char text[33])
+{
+    const char *octets = sg_record_get(rec, &rec->cause);
+    uint64_t id[2];
+
+    if (octets == NULL || rec->cause.len != sizeof id)
+        return false;
+    memcpy(id, octets, sizeof id);
+    record_id_text(id[0], id[1], text);
+    return true;
 }
 
 enum sg_event
 sg_record_event(const struct sg_record *rec)
 {
+    if (rec->event != 0)
+        return rec->event < SG_EVENT_COUNT ? (enum sg_event)rec->event : SG_EVENT_MODULE_ERROR;
     if (rec->started)
         return SG_EVENT_SESSION_END;
     return rec->reason < SG_REASON_COUNT && sg_reason_refused(rec->reason) ? SG_EVENT_SESSION_REFUSED

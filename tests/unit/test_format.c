@@ -43,7 +43,7 @@ static const char *
 printed(const char *text, const struct sg_record *rec, enum sg_event event, size_t size)
 {
     static char line[SG_EVENT_LINE_MAX];
-    const struct sg_event_info info = { .event = event, .rec = rec, .names = &names, .count = 7 };
+    const struct sg_event_info info = { .event = event, .rec = rec, .names = &names };
     char error[256] = "";
     struct sg_event_format *format = sg_format_compile(text, error, sizeof error);
 
@@ -125,9 +125,19 @@ Test(format, lines)
                      "[sockgate@32473 time=\"2026-01-31T12:00:00.000Z\" event=\"session_start\" "
                      "id=\"0123456789abcdef0001000000000007\" listener=\"lan\" method=\"00\" instance=\"lan\" "
                      "user=\"al ice\" assurance=\"0\" command=\"connect\" host=\"www.example.com\" port=\"80\"]\n");
-    cr_expect_str_eq(printed("$event $count $id", NULL, SG_EVENT_RECORDS_LOST, 2048), "records_lost 7 -\n");
-    cr_expect_str_eq(printed("json_ascii", NULL, SG_EVENT_RECORDS_LOST, 2048),
-                     "{\"time\":\"1970-01-01T00:00:00.000Z\",\"event\":\"records_lost\",\"count\":7}\n");
+    free(rec);
+}
+
+Test(format, no_session)
+{
+    struct sg_record *rec = tables_record();
+
+    rec->id_low = 0xff;
+    rec->count = 7;
+    cr_expect_str_eq(printed("$event $count $user", rec, SG_EVENT_RECORDS_LOST, 2048), "records_lost 7 -\n");
+    cr_expect_str_eq(printed("json_ascii", rec, SG_EVENT_RECORDS_LOST, 2048),
+                     "{\"time\":\"1970-01-01T00:00:00.000Z\",\"event\":\"records_lost\","
+                     "\"id\":\"000000000000000000000000000000ff\",\"count\":7}\n");
     free(rec);
 }
 
@@ -268,12 +278,14 @@ Test(format, longest)
 
 Test(format, too_small_a_line)
 {
-    const struct sg_event_info info = { .event = SG_EVENT_RECORDS_LOST };
+    struct sg_record *rec = tables_record();
+    const struct sg_event_info info = { .event = SG_EVENT_RECORDS_LOST, .rec = rec, .names = &names };
     char line[SG_EVENT_LINE_MIN - 1] = "x", error[256];
     struct sg_event_format *format = sg_format_compile("common", error, sizeof error);
 
     cr_expect_eq(sg_event_print(format, &info, line, sizeof line), 0);
     cr_expect_str_empty(line);
+    free(rec);
     sg_event_format_free(format);
 }
 
