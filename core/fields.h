@@ -22,7 +22,7 @@
     X(USER, user, "who it is; empty: nobody in particular")                                                            \
     X(ASSURANCE, assurance, "how well that is proven: 0 none, 10 asserted, 20 password, 30 kerberos")                  \
     X(COMMAND, command, "`connect`, `bind`, `udp_associate`, or an unknown CMD: two hexadecimal digits")               \
-    X(HOST, host, "DST.ADDR, if it was a name: as it was sent")                                                        \
+    X(HOST, host, "DST.ADDR, if it was a name; without a trailing dot")                                                \
     X(PORT, port, "DST.PORT")                                                                                          \
     X(TARGET, target, "the address that was reached, or the last one that was tried, and the port")                    \
     X(BIND, bind, "the gateway's own address and port towards the target")                                             \

@@ -188,7 +188,11 @@ class Server:
     def messages(self):
         return [parse(octets) for octets in list(self.octets)]
 
-    def records(self, **match):
+    def events(self, **match):
         """The fields of the messages so far that have these values."""
         found = [message.fields for message in self.messages()]
         return [r for r in found if all(r.get(k) == v for k, v in match.items())]
+
+    def records(self, **match):
+        """Those of them that are the state of a session."""
+        return [r for r in self.events(**match) if r['event'].startswith('session_')]
