@@ -312,22 +312,27 @@ line_put_number(struct format_line *line, int64_t number)
     line_put_string(line, text);
 }
 
-/* A value as octets, each by `octet`: the addresses of a list have commas between them. */
+static void
+line_put_octets(struct format_line *line, const char *octets, size_t len,
+                void (*octet)(struct format_line *line, uint8_t c))
+{
+    for (size_t i = 0; i < len && !line->cut; i++)
+        octet(line, (uint8_t)octets[i]);
+}
+
+/* A value, each octet of a text by `octet`: the addresses of a list have commas between them. */
 static void
 line_put_value(struct format_line *line, const struct sg_field_value *value,
                void (*octet)(struct format_line *line, uint8_t c))
 {
     switch (value->kind) {
-    case SG_FIELD_IS_OCTETS:
-        for (size_t i = 0; i < value->len && !line->cut; i++)
-            octet(line, (uint8_t)value->octets[i]);
-        break;
+    case SG_FIELD_IS_OCTETS: line_put_octets(line, value->octets, value->len, octet); break;
     case SG_FIELD_IS_NUMBER: line_put_number(line, value->number); break;
     case SG_FIELD_IS_TRUE: line_put_string(line, "true"); break;
     case SG_FIELD_IS_LIST:
         for (size_t i = 0; i < value->len; i++) {
             line_put(line, ",", i > 0);
-            line_put_string(line, value->list[i]);
+            line_put_octets(line, value->list[i], strlen(value->list[i]), octet);
         }
         break;
     }

@@ -144,15 +144,15 @@ Test(format, no_session)
 Test(format, lists)
 {
     struct sg_record *rec = session("a", 1, "b", 1);
+    const struct sg_addr six = { .family = SG_FAMILY_IPV6, .port = 80, .ip = { [15] = 1 } };
     const struct sg_addr four = { .family = SG_FAMILY_IPV4, .port = 80, .ip = { 192, 0, 2, 7 } };
 
-    sg_record_add_tried(rec, &four);
+    sg_record_add_tried(rec, &six);
     sg_record_add_tried(rec, &four);
     rec->tried_more = true;
-    cr_expect_str_eq(printed("$tried $tried_more", rec, SG_EVENT_SESSION_END, 2048),
-                     "192.0.2.7:80,192.0.2.7:80 true\n");
+    cr_expect_str_eq(printed("$tried $tried_more", rec, SG_EVENT_SESSION_END, 2048), "[::1]:80,192.0.2.7:80 true\n");
     cr_expect(strstr(printed("structured_data", rec, SG_EVENT_SESSION_END, 2048),
-                     " tried=\"192.0.2.7:80,192.0.2.7:80\" tried_more=\"true\""));
+                     " tried=\"[::1\\]:80,192.0.2.7:80\" tried_more=\"true\""));
     free(rec);
 }
 
