@@ -5,14 +5,15 @@ import re
 import selectors
 import socket
 import threading
-
-import sockgate
 from typing import NamedTuple
 
 import forms
+import sockgate
 import socks
 
 KINDS = ('unix', 'unix_stream', 'udp', 'tcp', 'tcp_newline')
+
+SO_RCVBUFFORCE = 33  # no name in the module socket
 
 HEADER = re.compile(r'<(0|[1-9]\d{0,2})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([!-~]{1,255}) ([!-~]{1,48}) '
                     r'([!-~]{1,128}) ([!-~]{1,32}) (.*)', re.S)
@@ -40,8 +41,6 @@ def parse(octets):
         assert rest == '', rest
     assert (fields['time'], fields['event']) == (match[2], match[6])
     return Message(int(match[1]) >> 3, int(match[1]) & 7, *(match[i] for i in range(2, 7)), fields)
-
-SO_RCVBUFFORCE = 33  # no name in the module socket
 
 
 class Server:
