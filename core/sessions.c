@@ -125,22 +125,28 @@ static bool
 sessions_wanted(const struct sessions *s, const struct sg_record *rec)
 {
     const char *user = sg_record_get(rec, &rec->user);
-    const size_t len = user != NULL ? rec->user.len : 0;
 
-    return s->user == NULL || (rec->identified && strlen(s->user) == len && memcmp(s->user, user, len) == 0);
+    if (s->user == NULL)
+        return true;
+    if (user == NULL) /* nobody in particular, or nobody yet */
+        return rec->identified && s->user[0] == '\0';
+    return rec->identified && strlen(s->user) == rec->user.len && memcmp(s->user, user, rec->user.len) == 0;
 }
 
 static void
 sessions_show(const struct sessions *s, const struct sg_record *rec, const struct sg_record_names *names)
 {
     char line[SG_RECORD_LINE_MAX];
+    size_t len;
 
     if (!sessions_wanted(s, rec))
         return;
-    if (s->json)
-        (void)fwrite(line, 1, sg_record_json_live(rec, names, sg_mono_ms(), line, sizeof line), stdout);
-    else
+    if (s->json) {
+        len = sg_record_json_live(rec, names, sg_mono_ms(), line, sizeof line);
+        (void)fwrite(line, 1, len, stdout);
+    } else {
         sessions_row(rec, names);
+    }
 }
 
 /* ---- the tables */

@@ -67,10 +67,13 @@ static void
 check_record(const struct sg_record *rec, const struct sg_record_names *names)
 {
     char line[SG_RECORD_LINE_MAX], command[8];
+    size_t len = sg_record_json_live(rec, names, 1000, line, sizeof line);
 
-    check_line(line, sg_record_json_live(rec, names, 1000, line, sizeof line));
-    for (int event = 0; event < SG_EVENT_COUNT; event++)
-        check_line(line, sg_record_json(rec, (enum sg_event)event, names, line, sizeof line));
+    check_line(line, len);
+    for (int event = 0; event < SG_EVENT_COUNT; event++) {
+        len = sg_record_json(rec, (enum sg_event)event, names, line, sizeof line);
+        check_line(line, len);
+    }
     MUST(strlen(sg_record_command(rec, command)) > 0 && sg_record_event(rec) < SG_EVENT_COUNT);
 }
 
