@@ -44,6 +44,17 @@ evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
     s->have_request = true;
 }
 
+void
+sg_evaluate_malformed(struct sg_session *s, const struct sg_socks5_request *wire)
+{
+    if (wire->name == NULL)
+        return;
+    s->rec->ver = SG_SOCKS5_VER;
+    s->rec->cmd = wire->cmd;
+    s->rec->port = wire->port;
+    (void)sg_record_put(s->rec, &s->rec->name, wire->name, wire->name_len);
+}
+
 struct sg_refusal
 sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire)
 {
