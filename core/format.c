@@ -235,8 +235,8 @@ sg_event_format_free(struct sg_event_format *format)
 
 /* ---- JSON */
 
-static void
-json_field(struct sg_json *json, enum sg_field field, const struct sg_field_value *value)
+void
+sg_format_json_field(struct sg_json *json, enum sg_field field, const struct sg_field_value *value)
 {
     const char *name = sg_field_name(field);
 
@@ -258,7 +258,7 @@ format_json(const struct sg_event_info *event, bool ascii, char *line, size_t si
     json.ascii = ascii;
     for (enum sg_field field = 0; field < SG_N_FIELDS; field++)
         if (sg_field_get(event, field, &value))
-            json_field(&json, field, &value);
+            sg_format_json_field(&json, field, &value);
     return sg_json_end(&json);
 }
 

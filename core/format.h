@@ -20,5 +20,8 @@ struct sg_event_format;
 
 /* NULL: `error` says what is wrong with the text, and what would be right. */
 struct sg_event_format *sg_format_compile(const char *text, char *error, size_t error_size);
+/* One field as a member of a JSON object. */
+struct sg_json;
+void sg_format_json_field(struct sg_json *json, enum sg_field field, const struct sg_field_value *value);
 
 #endif
