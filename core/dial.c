@@ -14,6 +14,7 @@
 #include "addrs.h"
 #include "container.h"
 #include "evaluate.h"
+#include "pipes.h"
 #include "resolve.h"
 #include "sockets.h"
 
@@ -102,7 +103,7 @@ static void
 attempt_stop(struct dial_attempt *attempt)
 {
     attempt->over = true;
-    attempt->run.pending = NULL; /* the session cancels all of its handles */
+    sg_run_cancel(&attempt->run); /* nobody wants to know any more: it must not go on when another one has won */
     sg_deadline_disarm(&attempt->deadline);
     if (attempt->conn.fd == -1)
         return;
@@ -198,12 +199,12 @@ dial_won(struct sg_dial *dial, struct dial_attempt *attempt)
     ev_io_stop(sg_worker_loop(), &attempt->conn.io);
     s->conn = attempt->conn;
     attempt->conn.fd = -1;
+    sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETTLE), &s->settle);
     if (getsockname(s->conn.fd, (struct sockaddr *)&ss, &len) == 0)
-        (void)sg_addr_from_sockaddr(&ss, &s->conn.local);
+        (void)sg_addr_from_sockaddr(&ss, &result.local);
     dial_record(s, attempt);
     result.conn = &s->conn;
-    result.remote = s->conn.remote;
-    result.local = s->conn.local;
+    result.remote = attempt->addr;
     dial_finish(dial, &result);
 }
 
@@ -252,8 +253,9 @@ attempt_ready(struct ev_loop *loop, ev_io *io, int revents)
     int err = 0;
     socklen_t len = sizeof err;
 
-    (void)loop, (void)revents;
-    if (getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+    (void)loop;
+    /* An error shows as both: only then it has to be asked for. */
+    if ((revents & EV_READ) != 0 && getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
         err = errno;
     if (err == 0)
         dial_won(attempt->dial, attempt);
@@ -294,6 +296,20 @@ attempt_sent(int err)
     return err == EINPROGRESS || err == ECONNREFUSED || err == ECONNRESET || err == ETIMEDOUT;
 }
 
+/*
+ * connect(); its errno. To this machine itself the connection is made, or refused, by the time that the call says
+ * EINPROGRESS: a second call saves a turn of the loop.
+ */
+static int
+attempt_call(const struct dial_attempt *attempt, const struct sockaddr *to, socklen_t len)
+{
+    int err = connect(attempt->conn.fd, to, len) == -1 ? errno : 0;
+
+    if (err == EINPROGRESS && (sg_addr_special(&attempt->addr) & SG_SPECIAL_LOOPBACK) != 0)
+        err = connect(attempt->conn.fd, to, len) == 0 ? 0 : errno;
+    return err == EALREADY ? EINPROGRESS : err;
+}
+
 static void
 attempt_connect(struct dial_attempt *attempt)
 {
@@ -303,24 +319,28 @@ attempt_connect(struct dial_attempt *attempt)
     const socklen_t len = sg_addr_to_sockaddr(&attempt->addr, &ss);
     int err;
 
-    conn->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    do
+        conn->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    while (conn->fd == -1 && sg_pipes_spare(errno));
     if (conn->fd == -1) {
         attempt_connect_failed(attempt, errno);
         return;
     }
-    ev_io_init(&conn->io, attempt_ready, conn->fd, EV_WRITE);
+    ev_io_init(&conn->io, attempt_ready, conn->fd, EV_READ | EV_WRITE);
     conn->io.data = attempt;
-    conn->remote = attempt->addr;
-    sg_socket_options(conn->fd, &sg_worker_boot()->conf->core.timeouts);
     if (attempt_source(s, conn->fd, &attempt->addr) == -1) {
         attempt_connect_failed(attempt, errno);
         return;
     }
-    err = connect(conn->fd, (const struct sockaddr *)&ss, len) == -1 ? errno : 0;
+    err = attempt_call(attempt, (const struct sockaddr *)&ss, len);
     if (err == 0 || attempt_sent(err))
         sg_record_add_tried(s->rec, &attempt->addr);
     if (err != 0 && err != EINPROGRESS) {
         attempt_connect_failed(attempt, err);
+        return;
+    }
+    if (err == 0) {
+        dial_won(attempt->dial, attempt);
         return;
     }
     ev_io_start(sg_worker_loop(), &conn->io);

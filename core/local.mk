@@ -57,12 +57,16 @@ core_libcore_a_SOURCES = \
 	core/msg.c \
 	core/ownaddr.c \
 	core/pending.c \
+	core/pipes.c \
 	core/policy.c \
 	core/proc.c \
 	core/question.c \
 	core/question_words.c \
 	core/record.c \
 	core/relay.c \
+	core/relay_copy.c \
+	core/relay_filter.c \
+	core/relay_splice.c \
 	core/resolve.c \
 	core/resolve_cache.c \
 	core/schema.c \

@@ -105,8 +105,6 @@ session_record(struct sg_session *s)
 {
     const struct sg_worker_boot *boot = sg_worker_boot();
     struct sg_record *rec = s->rec;
-    struct sockaddr_storage ss;
-    socklen_t len = sizeof ss;
 
     rec->id_high = boot->id_epoch;
     rec->id_low = (uint64_t)boot->id_serial << 48 | (sessions.counter++ & 0xffffffffffffu);
@@ -114,8 +112,6 @@ session_record(struct sg_session *s)
     rec->listener = sg_journal_name(s->listener->conf->name);
     rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);
     rec->accepted_mono_ms = sg_mono_ms();
-    if (getsockname(s->fd, (struct sockaddr *)&ss, &len) == 0)
-        (void)sg_addr_from_sockaddr(&ss, &rec->local);
 }
 
 static void
@@ -136,7 +132,8 @@ session_client_done(struct sg_run *run, enum sg_outcome outcome)
 }
 
 struct sg_session *
-sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client)
+sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client,
+               const struct sg_addr *local)
 {
     struct sg_session *s = sessions.spare;
     struct sg_worker_status *status = sg_worker_boot()->status;
@@ -148,6 +145,7 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
     s->conn.fd = -1;
     s->rec = sg_journal_take();
     s->rec->client = *client;
+    s->rec->local = *local;
     s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
     sg_buf_init(&s->in, SG_SETUP_IN_MAX);
     sg_buf_init(&s->out, SG_SETUP_OUT_MAX);
@@ -306,6 +304,7 @@ sg_session_end(struct sg_session *s, bool abort)
     sg_worker_undefer(&s->step);
     sg_deadline_disarm(&s->phase);
     sg_deadline_disarm(&s->setup);
+    sg_deadline_disarm(&s->settle);
     session_close(&s->fd, &s->io, abort);
     session_close(&s->conn.fd, &s->conn.io, abort);
     *s->prev = s->next;

@@ -53,7 +53,6 @@ struct sg_relay;
 struct sg_conn {
     int fd; /* -1: none */
     ev_io io;
-    struct sg_addr remote, local;
 };
 
 struct sg_session {
@@ -70,6 +69,7 @@ struct sg_session {
 
     struct sg_deadline phase;           /* one at a time: handshake, idle, half_closed, linger */
     struct sg_deadline setup;           /* setup_max, then max_session */
+    struct sg_deadline settle;          /* what only a long life needs */
     int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
     size_t drained;                     /* CLOSING: octets read and thrown away */
     bool waiting;                       /* for octets of the client: the handshake clock runs */
@@ -110,7 +110,8 @@ bool sg_session_reserve(void);
  * Begins the session that was reserved: records, enters CLIENT. The descriptor passes over. The session may have ended
  * on return; the pointer is good until the end of the turn.
  */
-struct sg_session *sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client);
+struct sg_session *sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client,
+                                  const struct sg_addr *local);
 /*
  * A session without a connection, for who only wants to ask access modules (question.h): known to no list, written in no
  * record. NULL: no memory.

@@ -20,6 +20,7 @@
 #include "filter_core.h"
 #include "pending.h"
 #include "relay.h"
+#include "sockets.h"
 #include "socks5.h"
 #include "states.h"
 
@@ -91,6 +92,16 @@ session_setup_expired(struct sg_deadline *deadline)
         sg_session_reason(s, SG_REASON_SETUP_TIMEOUT, 0);
         sg_session_end(s, false);
     }
+}
+
+/* Most sessions are over before a peer could vanish unnoticed: they are spared the system calls. */
+static void
+session_settled(struct sg_deadline *deadline)
+{
+    struct sg_session *s = SG_CONTAINER(deadline, struct sg_session, settle);
+
+    if (s->conn.fd != -1)
+        sg_socket_options(s->conn.fd, &sg_worker_boot()->conf->core.timeouts);
 }
 
 static void
@@ -249,6 +260,7 @@ sg_session_io_init(struct sg_session *s)
     s->step.run = session_step;
     s->phase.expired = session_phase_expired;
     s->setup.expired = session_setup_expired;
+    s->settle.expired = session_settled;
     ev_io_init(&s->io, session_ready, s->fd, EV_READ);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETUP), &s->setup);
 }

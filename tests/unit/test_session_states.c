@@ -81,7 +81,7 @@ session(void)
     cr_assert(sg_session_reserve());
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
     client_fd = pair[1];
-    return sg_session_new(&listener, pair[0], &client);
+    return sg_session_new(&listener, pair[0], &client, &client);
 }
 
 /* What has been logged since the last call. */
