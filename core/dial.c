@@ -188,22 +188,40 @@ dial_failed(struct sg_dial *dial)
     dial_finish(dial, &result);
 }
 
+/* Most sessions are over before a peer could vanish unnoticed: they are spared these system calls. */
+static void
+dial_settled(struct sg_deadline *deadline)
+{
+    const struct sg_conn *conn = SG_CONTAINER(deadline, struct sg_conn, settle);
+
+    sg_socket_options(conn->fd, &sg_worker_boot()->conf->core.timeouts);
+}
+
+static void attempt_connect_failed(struct dial_attempt *attempt, int err);
+
 static void
 dial_won(struct sg_dial *dial, struct dial_attempt *attempt)
 {
     struct sg_session *s = dial->session;
     struct sg_dial_result result = { .size = sizeof result, .rep = SG_REP_SUCCEEDED };
+    struct sg_conn *conn = malloc(sizeof *conn);
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
 
+    if (conn == NULL) {
+        attempt_connect_failed(attempt, ENOMEM);
+        return;
+    }
     ev_io_stop(sg_worker_loop(), &attempt->conn.io);
-    s->conn = attempt->conn;
+    *conn = attempt->conn;
     attempt->conn.fd = -1;
-    sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETTLE), &s->settle);
-    if (getsockname(s->conn.fd, (struct sockaddr *)&ss, &len) == 0)
+    s->conn = conn;
+    conn->settle.expired = dial_settled;
+    sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETTLE), &conn->settle);
+    if (getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0)
         (void)sg_addr_from_sockaddr(&ss, &result.local);
     dial_record(s, attempt);
-    result.conn = &s->conn;
+    result.conn = conn;
     result.remote = attempt->addr;
     dial_finish(dial, &result);
 }
@@ -397,7 +415,7 @@ dial_next(const struct sg_dial *dial, struct sg_addr *addr_out)
     if (dial->n_attempts >= (names != NULL ? DIAL_ATTEMPTS : 1))
         return false;
     if (names == NULL) {
-        *addr_out = dial->session->request.addr;
+        *addr_out = dial->session->request->addr;
         return true;
     }
     for (unsigned i = 0; i < DIAL_FAMILIES && names->started; i++) {
@@ -464,7 +482,7 @@ dial_take(struct dial_family *family, const struct sg_found *found)
 
         if (dial_knows(names, &addr))
             continue;
-        addr.port = dial->session->request.port;
+        addr.port = dial->session->request->port;
         family->addrs[family->n++] = addr;
     }
     if (found->result == SG_RESOLVED_ADDRS)
@@ -524,7 +542,7 @@ static void
 dial_look_up(struct sg_dial *dial)
 {
     static const uint8_t families[DIAL_FAMILIES] = { [DIAL_IPV6] = SG_FAMILY_IPV6, [DIAL_IPV4] = SG_FAMILY_IPV4 };
-    const struct sg_request *req = &dial->session->request;
+    const struct sg_request *req = dial->session->request;
     struct dial_names *names = dial->names;
 
     for (unsigned i = 0; i < DIAL_FAMILIES; i++)
@@ -574,13 +592,13 @@ sg_dial(struct sg_instance *inst, struct sg_session *s,
 {
     struct sg_dial *dial;
 
-    if (s->state != SG_STATE_COMMAND || s->ending || s->conn.fd != -1 || (s->dial != NULL && !s->dial->over))
+    if (s->state != SG_STATE_COMMAND || s->ending || s->conn != NULL || (s->dial != NULL && !s->dial->over))
         return -1;
     dial = calloc(1, sizeof *dial);
     if (dial == NULL)
         return -1;
     dial->session = s;
-    if (s->request.name != NULL && dial_names_new(dial) == -1) {
+    if (s->request->name != NULL && dial_names_new(dial) == -1) {
         free(dial);
         return -1;
     }

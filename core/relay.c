@@ -221,7 +221,7 @@ relay_rest(struct sg_session *s)
     }
     sg_deadline_arm(sg_worker_queue(half ? SG_QUEUE_HALF_CLOSED : SG_QUEUE_IDLE), &s->phase);
     sg_worker_watch(&s->io, relay_events(&relay->up, &relay->down));
-    sg_worker_watch(&s->conn.io, relay_events(&relay->down, &relay->up));
+    sg_worker_watch(&s->conn->io, relay_events(&relay->down, &relay->up));
 }
 
 static void
@@ -294,8 +294,8 @@ int
 sg_relay_new(struct sg_session *s)
 {
     struct sg_relay *relay = calloc(1, sizeof *relay);
-    const size_t most =
-        s->encapsulated ? s->filter->max_plain + s->filter->max_overhead + SG_SETUP_IN_MAX : (size_t)SG_SHARED_SIZE;
+    const size_t most = s->encapsulated ? s->filter->ops->max_plain + s->filter->ops->max_overhead + SG_SETUP_IN_MAX
+                                        : (size_t)SG_SHARED_SIZE;
 
     if (relay == NULL)
         return -1;
@@ -311,8 +311,8 @@ sg_relay_new(struct sg_session *s)
         return -1;
     }
     s->relay = relay;
-    ev_io_init(&s->conn.io, relay_target_ready, s->conn.fd, EV_READ);
-    s->conn.io.data = s;
+    ev_io_init(&s->conn->io, relay_target_ready, s->conn->fd, EV_READ);
+    s->conn->io.data = s;
     return 0;
 }
 

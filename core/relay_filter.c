@@ -44,7 +44,7 @@ filter_unwrap(struct sg_session *s, struct sg_flow *flow)
 static enum sg_moved
 filter_wrap(struct sg_session *s, struct sg_flow *flow)
 {
-    const size_t most = s->filter->max_plain < SG_SHARED_SIZE ? s->filter->max_plain : SG_SHARED_SIZE;
+    const size_t most = s->filter->ops->max_plain < SG_SHARED_SIZE ? s->filter->ops->max_plain : SG_SHARED_SIZE;
     size_t len;
     const int got = sg_flow_receive(s, flow, sg_worker_shared(), most, &len);
 

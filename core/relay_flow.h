@@ -54,13 +54,13 @@ extern const struct sg_mover sg_mover_copy, sg_mover_splice, sg_mover_wrap, sg_m
 static inline int
 sg_flow_source(const struct sg_session *s, const struct sg_flow *flow)
 {
-    return flow->up ? s->fd : s->conn.fd;
+    return flow->up ? s->fd : s->conn->fd;
 }
 
 static inline int
 sg_flow_sink(const struct sg_session *s, const struct sg_flow *flow)
 {
-    return flow->up ? s->conn.fd : s->fd;
+    return flow->up ? s->conn->fd : s->fd;
 }
 
 static inline bool
@@ -72,8 +72,8 @@ sg_flow_held(const struct sg_flow *flow)
 /* What movers share (relay.c). Those that return enum sg_moved return ALL or LOST. */
 enum sg_moved sg_flow_lost(struct sg_session *s, bool client, int err);
 enum sg_moved sg_flow_broken(struct sg_session *s, enum sg_reason reason);
-void sg_flow_count(struct sg_flow *flow, enum sg_path path, size_t len); /* payload that the sink has taken */
-void sg_flow_sending(struct sg_session *s, struct sg_flow *flow, size_t len);    /* before each send */
+void sg_flow_count(struct sg_flow *flow, enum sg_path path, size_t len);      /* payload that the sink has taken */
+void sg_flow_sending(struct sg_session *s, struct sg_flow *flow, size_t len); /* before each send */
 /* Octets taken, maybe 0; -1: the session is over. */
 ssize_t sg_flow_send(struct sg_session *s, struct sg_flow *flow, const uint8_t *octets, size_t len);
 /* 1: octets came; 0: none now, or the end (the state says so); -1: the session is over. */

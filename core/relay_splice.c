@@ -41,8 +41,8 @@ static enum sg_moved
 splice_move(struct sg_session *s, struct sg_flow *flow)
 {
     struct sg_pipe *pipe = flow->pipe;
-    const ssize_t n = splice(sg_flow_source(s, flow), NULL, pipe->in, NULL, SG_PIPE_SIZE,
-                             SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    const ssize_t n =
+        splice(sg_flow_source(s, flow), NULL, pipe->in, NULL, SG_PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
     if (n <= 0) {
         const int nothing = sg_flow_nothing(s, flow, n);

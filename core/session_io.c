@@ -20,7 +20,6 @@
 #include "filter_core.h"
 #include "pending.h"
 #include "relay.h"
-#include "sockets.h"
 #include "socks5.h"
 #include "states.h"
 
@@ -86,22 +85,12 @@ session_setup_expired(struct sg_deadline *deadline)
     if (s->rec->started) {
         sg_session_reason(s, SG_REASON_MAX_SESSION, 0);
         sg_session_end(s, true);
-    } else if (s->have_request && s->state != SG_STATE_CLOSING) {
+    } else if (s->request != NULL && s->state != SG_STATE_CLOSING) {
         sg_session_fail(s, SG_REASON_SETUP_TIMEOUT, 0, SG_REP_GENERAL_FAILURE);
     } else {
         sg_session_reason(s, SG_REASON_SETUP_TIMEOUT, 0);
         sg_session_end(s, false);
     }
-}
-
-/* Most sessions are over before a peer could vanish unnoticed: they are spared the system calls. */
-static void
-session_settled(struct sg_deadline *deadline)
-{
-    struct sg_session *s = SG_CONTAINER(deadline, struct sg_session, settle);
-
-    if (s->conn.fd != -1)
-        sg_socket_options(s->conn.fd, &sg_worker_boot()->conf->core.timeouts);
 }
 
 static void
@@ -118,7 +107,7 @@ session_discard(struct sg_session *s)
     ssize_t n;
 
     while ((n = recv(s->fd, sg_worker_shared(), SG_SHARED_SIZE, 0)) > 0) {
-        s->drained += (size_t)n;
+        s->drained += (uint32_t)n;
         if (s->drained > SESSION_DRAIN_MAX) {
             sg_session_end(s, false);
             return;
@@ -221,6 +210,8 @@ session_step(struct sg_defer *defer)
     if (s->state == SG_STATE_END)
         return;
     if (s->state == SG_STATE_RELAY) {
+        sg_dial_free(s->dial); /* its work is done, and many sessions stay long */
+        s->dial = NULL;
         sg_relay_step(s);
         return;
     }
@@ -260,7 +251,6 @@ sg_session_io_init(struct sg_session *s)
     s->step.run = session_step;
     s->phase.expired = session_phase_expired;
     s->setup.expired = session_setup_expired;
-    s->settle.expired = session_settled;
     ev_io_init(&s->io, session_ready, s->fd, EV_READ);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETUP), &s->setup);
 }
@@ -268,7 +258,7 @@ sg_session_io_init(struct sg_session *s)
 struct sg_buf *
 sg_session_input(struct sg_session *s)
 {
-    return s->encapsulated ? &s->plain : &s->in;
+    return s->encapsulated ? &s->filter->plain : &s->in;
 }
 
 int
@@ -289,7 +279,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     sg_deadline_disarm(&s->setup);
     sg_dial_stop(s->dial);
     sg_pending_cancel_all(s);
-    s->run.pending = NULL;
+    s->asking = NULL;
     sg_session_goto(s, SG_STATE_CLOSING);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_LINGER), &s->phase);
     sg_session_kick(s);

@@ -211,8 +211,8 @@ supervise_died(struct sg_supervisor *sup, unsigned i, int status)
     sg_logf(expected ? SG_LOG_INFO : SG_LOG_ERR, "%s; %u sessions were open", line,
             (unsigned)atomic_load(&now->sessions));
     sg_logf(SG_LOG_INFO,
-            "worker %u: longest turn %" PRId64 " us; octets copied %" PRIu64 ", spliced %" PRIu64 ", filtered %" PRIu64, i,
-            atomic_load(&now->longest_turn_us), atomic_load(&now->moved[SG_PATH_COPY]),
+            "worker %u: longest turn %" PRId64 " us; octets copied %" PRIu64 ", spliced %" PRIu64 ", filtered %" PRIu64,
+            i, atomic_load(&now->longest_turn_us), atomic_load(&now->moved[SG_PATH_COPY]),
             atomic_load(&now->moved[SG_PATH_SPLICE]), atomic_load(&now->moved[SG_PATH_FILTER]));
 }
 

@@ -26,9 +26,9 @@ enum sg_path { SG_PATH_COPY, SG_PATH_SPLICE, SG_PATH_FILTER, SG_PATHS };
  */
 struct sg_worker_status {
     _Alignas(64) _Atomic int64_t turn_began_ms; /* monotonic; 0 while waiting for events */
-    _Atomic uint32_t doing;        /* number of the instance whose code runs (index + 1), 0: none */
-    _Atomic uint32_t sessions;     /* open now */
-    _Atomic uint64_t accepted;     /* since start */
+    _Atomic uint32_t doing;                     /* number of the instance whose code runs (index + 1), 0: none */
+    _Atomic uint32_t sessions;                  /* open now */
+    _Atomic uint64_t accepted;                  /* since start */
     _Atomic int64_t longest_turn_us;
     _Atomic uint64_t moved[SG_PATHS]; /* octets of payload relayed, by the way they went */
 };
