@@ -11,7 +11,47 @@ import network
 import servers
 import sockgate
 import socks
+import x80
 from socks import greeting, request
+
+
+# What forces a way through the relay, and which ways octets must and must not have gone then.
+PATHS = {'auto': ('copied', 'spliced'), 'copy': ('copied', ), 'splice': ('spliced', ), 'filter': ('filtered', )}
+
+
+def path_config(path, **keys):
+    if path == 'filter':
+        return sockgate.config(modules=[sockgate.test_module('auth_x80', name='x80')], hooks={'auth': ['x80']}, **keys)
+    return sockgate.config(core={'relay_path': path}, **keys)
+
+
+def check_path(gw, path):
+    """Stops the gateway. The counters of its workers show that the way was really taken, and no other."""
+    gw.stop()
+    ends = gw.workers_at_end()
+    moved = {name: sum(end[i + 1] for end in ends) for i, name in enumerate(('copied', 'spliced', 'filtered'))}
+    for name, octets in moved.items():
+        if (octets > 0) != (name in PATHS[path]):
+            raise gw.fail(f'relay_path {path}: {moved}')
+
+
+@pytest.fixture(name='path_gateway', scope='module', params=PATHS)
+def make_path_gateway(request):
+    gw = sockgate.Gateway(path_config(request.param))
+    if request.param == 'filter':
+        gw.kind = x80.Encapsulated
+    yield gw
+    try:
+        check_path(gw, request.param)
+    finally:
+        gw.discard()
+
+
+@pytest.fixture(name='shared')
+def make_shared(path_gateway, request):
+    """Every test of the relay runs on every way."""
+    request.node.gateways = [path_gateway]
+    return path_gateway
 
 
 def opened(gw, target, **keys):
