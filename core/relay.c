@@ -21,8 +21,6 @@
 #include "container.h"
 #include "relay_flow.h"
 
-/* Reads of one flow in one go, before others get their turn. */
-#define RELAY_ROUNDS 4
 /* So many reads in a row that filled the shared block are a stream. */
 #define RELAY_STREAM 2
 /* What fits into one segment wherever TCP runs: Nagle cannot hold back a part of it. */
@@ -169,7 +167,7 @@ flow_shutdown(struct sg_session *s, struct sg_flow *flow)
 static int
 flow_step(struct sg_session *s, struct sg_flow *flow)
 {
-    for (unsigned round = 0; round < RELAY_ROUNDS; round++) {
+    for (unsigned round = 0; round < flow->mover->rounds; round++) {
         enum sg_moved moved;
 
         if (flow_flush(s, flow) == -1)

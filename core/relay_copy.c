@@ -29,4 +29,4 @@ copy_move(struct sg_session *s, struct sg_flow *flow)
     return len == SG_SHARED_SIZE ? SG_MOVED_MORE : SG_MOVED_ALL; /* a short read has emptied the source */
 }
 
-const struct sg_mover sg_mover_copy = { SG_PATH_COPY, copy_move };
+const struct sg_mover sg_mover_copy = { SG_PATH_COPY, 4, copy_move };

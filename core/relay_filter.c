@@ -57,5 +57,5 @@ filter_wrap(struct sg_session *s, struct sg_flow *flow)
     return SG_MOVED_MORE;
 }
 
-const struct sg_mover sg_mover_unwrap = { SG_PATH_FILTER, filter_unwrap };
-const struct sg_mover sg_mover_wrap = { SG_PATH_FILTER, filter_wrap };
+const struct sg_mover sg_mover_unwrap = { SG_PATH_FILTER, 4, filter_unwrap };
+const struct sg_mover sg_mover_wrap = { SG_PATH_FILTER, 4, filter_wrap };

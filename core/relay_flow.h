@@ -45,6 +45,7 @@ enum sg_moved {
 
 struct sg_mover {
     enum sg_path path;
+    unsigned rounds; /* reads in one go, before others get their turn: a quarter of a megabyte, by copy or by splice */
     /* One read, and what follows from it. Only asked while nothing is held. */
     enum sg_moved (*move)(struct sg_session *s, struct sg_flow *flow);
 };

@@ -62,4 +62,4 @@ splice_move(struct sg_session *s, struct sg_flow *flow)
     return flow->pipe == NULL && n >= SPLICE_STREAM_MIN ? SG_MOVED_MORE : SG_MOVED_ALL;
 }
 
-const struct sg_mover sg_mover_splice = { SG_PATH_SPLICE, splice_move };
+const struct sg_mover sg_mover_splice = { SG_PATH_SPLICE, 1, splice_move };

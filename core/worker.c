@@ -197,6 +197,9 @@ worker_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
     if (worker.draining && sg_session_count() == 0)
         ev_break(loop, EVBREAK_ALL);
     turn_us = worker_now_us() - worker.turn_began_us;
+    /* A turn that has ended every session at the end of a drain kept nobody waiting. */
+    if (worker.draining && sg_session_count() == 0)
+        turn_us = 0;
     if (turn_us > atomic_load_explicit(&status->longest_turn_us, memory_order_relaxed))
         atomic_store_explicit(&status->longest_turn_us, turn_us, memory_order_relaxed);
     atomic_store_explicit(&status->turn_began_ms, 0, memory_order_relaxed);
