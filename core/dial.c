@@ -314,31 +314,16 @@ attempt_sent(int err)
     return err == EINPROGRESS || err == ECONNREFUSED || err == ECONNRESET || err == ETIMEDOUT;
 }
 
-/*
- * connect(); its errno. To this machine itself the connection is made, or refused, by the time that the call says
- * EINPROGRESS: a second call saves a turn of the loop.
- */
-static int
-attempt_call(const struct dial_attempt *attempt, const struct sockaddr *to, socklen_t len)
-{
-    int err = connect(attempt->conn.fd, to, len) == -1 ? errno : 0;
-
-    if (err == EINPROGRESS && (sg_addr_special(&attempt->addr) & SG_SPECIAL_LOOPBACK) != 0)
-        err = connect(attempt->conn.fd, to, len) == 0 ? 0 : errno;
-    return err == EALREADY ? EINPROGRESS : err;
-}
-
 static void
 attempt_connect(struct dial_attempt *attempt)
 {
     struct sg_session *s = attempt->dial->session;
     struct sg_conn *conn = &attempt->conn;
-    struct sockaddr_storage ss;
-    const socklen_t len = sg_addr_to_sockaddr(&attempt->addr, &ss);
+    const int family = attempt->addr.family == SG_FAMILY_IPV4 ? AF_INET : AF_INET6;
     int err;
 
     do
-        conn->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        conn->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     while (conn->fd == -1 && sg_pipes_spare(errno));
     if (conn->fd == -1) {
         attempt_connect_failed(attempt, errno);
@@ -350,7 +335,7 @@ attempt_connect(struct dial_attempt *attempt)
         attempt_connect_failed(attempt, errno);
         return;
     }
-    err = attempt_call(attempt, (const struct sockaddr *)&ss, len);
+    err = sg_socket_connect(conn->fd, &attempt->addr);
     if (err == 0 || attempt_sent(err))
         sg_record_add_tried(s->rec, &attempt->addr);
     if (err != 0 && err != EINPROGRESS) {
