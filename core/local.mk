@@ -33,7 +33,9 @@ core_libcore_a_SOURCES = \
 	core/default_conf.c \
 	core/diag.c \
 	core/dial.c \
+	core/digest.c \
 	core/evaluate.c \
+	core/events.c \
 	core/explain.c \
 	core/file.c \
 	core/filter.c \
@@ -55,6 +57,7 @@ core_libcore_a_SOURCES = \
 	core/module.c \
 	core/module_file.c \
 	core/msg.c \
+	core/notify.c \
 	core/ownaddr.c \
 	core/pending.c \
 	core/pipes.c \
@@ -63,6 +66,7 @@ core_libcore_a_SOURCES = \
 	core/question.c \
 	core/question_words.c \
 	core/record.c \
+	core/record_old.c \
 	core/relay.c \
 	core/relay_copy.c \
 	core/relay_filter.c \
@@ -76,6 +80,7 @@ core_libcore_a_SOURCES = \
 	core/session.c \
 	core/session_api.c \
 	core/session_io.c \
+	core/sessions.c \
 	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \
@@ -88,6 +93,7 @@ core_libcore_a_SOURCES = \
 	core/status.c \
 	core/suggest.c \
 	core/supervise.c \
+	core/table_read.c \
 	core/throttle.c \
 	core/timer.c \
 	core/trace.c \

@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "msg.h"
+#include "notify.h"
 
 /* Which descriptors survive execve(): all that the state names, for the moment of the call. */
 static void
@@ -78,6 +79,8 @@ state_write_gen(int fd, const struct sg_gen *gen)
     sg_msg_put_u64(&msg, SG_TAG_WORKERS, gen->workers);
     sg_msg_put_u64(&msg, SG_TAG_ACCEPTING, gen->accepting);
     sg_msg_put_u64(&msg, SG_TAG_BEGAN, (uint64_t)gen->began_ms);
+    sg_msg_put_u64(&msg, SG_TAG_WHO_PID, (uint64_t)gen->who_pid);
+    sg_msg_put_u64(&msg, SG_TAG_WHO_UID, (uint64_t)gen->who_uid);
     if (sg_msg_write(fd, &msg) == -1)
         return -1;
     return state_write_sockets(fd, &gen->bound, SG_MSG_STATE_BOUND);
@@ -124,8 +127,10 @@ sg_master_exec(struct sg_master *master)
     if (state_write(master, fd) == 0 && lseek(fd, 0, SEEK_SET) == 0) {
         (void)snprintf(number, sizeof number, "%d", fd);
         state_inherit(master, true);
+        sg_notify_inherit(true);
         (void)execv(master->binary, argv);
         err = errno;
+        sg_notify_inherit(false);
         state_inherit(master, false);
     } else {
         err = errno;
@@ -185,6 +190,8 @@ state_read_gen(struct sg_gen *gen, const struct sg_msg *msg)
         .workers = (unsigned)state_number(msg, SG_TAG_WORKERS),
         .accepting = state_number(msg, SG_TAG_ACCEPTING) != 0,
         .began_ms = (int64_t)state_number(msg, SG_TAG_BEGAN),
+        .who_pid = (pid_t)state_number(msg, SG_TAG_WHO_PID),
+        .who_uid = (uid_t)state_number(msg, SG_TAG_WHO_UID),
     };
 }
 

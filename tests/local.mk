@@ -23,6 +23,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_deadline.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_loader.c \
+	tests/unit/test_logger.c \
 	tests/unit/test_names.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rules_set.c \
@@ -30,6 +31,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_schema.c \
 	tests/unit/test_session_states.c \
 	tests/unit/test_socks5.c \
+	tests/unit/test_table.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \
 	tests/unit/tables.c \
@@ -109,7 +111,8 @@ FUZZ_LDADD = core/libcore.a $(CORE_LIBS)
 FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_greeting \
-	tests/fuzz/fuzz_request
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_table
 
 check_PROGRAMS += $(FUZZERS)
 
@@ -130,6 +133,12 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_table_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_table_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_table_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 
