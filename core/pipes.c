@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* The kernel gives a user 16,384 pages for pipes (fs.pipe-user-pages-soft): 64 of these are a quarter of that. */
@@ -26,6 +27,24 @@ static struct {
     unsigned not_now; /* so often no pipe is made */
 } pipes;
 
+/* The last quarter of the descriptors is for sessions: the lowest free number tells how many there are. */
+static bool
+pipes_crowded(int fd)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)fd >= limit.rlim_cur - limit.rlim_cur / 4;
+}
+
+static void
+pipes_close(struct sg_pipe *pipe)
+{
+    (void)close(pipe->in);
+    (void)close(pipe->out);
+    free(pipe);
+    pipes.n--;
+}
+
 static struct sg_pipe *
 pipes_make(void)
 {
@@ -40,9 +59,9 @@ pipes_make(void)
     }
     *pipe = (struct sg_pipe){ .in = ends[1], .out = ends[0] };
     pipes.n++;
-    if (fcntl(pipe->in, F_SETPIPE_SZ, SG_PIPE_SIZE) == -1 && fcntl(pipe->in, F_GETPIPE_SZ) < PIPES_SIZE_MIN) {
-        pipe->held = 1; /* not to be used again */
-        sg_pipes_give(pipe);
+    if (pipes_crowded(ends[1]) ||
+        (fcntl(pipe->in, F_SETPIPE_SZ, SG_PIPE_SIZE) == -1 && fcntl(pipe->in, F_GETPIPE_SZ) < PIPES_SIZE_MIN)) {
+        pipes_close(pipe);
         return NULL;
     }
     return pipe;
@@ -66,15 +85,6 @@ sg_pipes_take(void)
     if (pipe == NULL)
         pipes.not_now = PIPES_PATIENCE;
     return pipe;
-}
-
-static void
-pipes_close(struct sg_pipe *pipe)
-{
-    (void)close(pipe->in);
-    (void)close(pipe->out);
-    free(pipe);
-    pipes.n--;
 }
 
 void

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Octets between client and target: all of them, in order, and an end that means what it meant on the other side."""
 
+import contextlib
 import random
 import socket
 import threading
@@ -125,6 +126,28 @@ def test_slow_reader(shared, target):
     assert len(client.recv_exactly(sent)) == sent
     peer.send(b'and more')
     client.expect(b'and more')
+
+
+def test_pipes_are_short(gateway):
+    """Streams whose readers stall want more pipes than there may be: the others are copied, and nothing is lost. Pipes
+    never take the descriptors that sessions need."""
+    gw = gateway(sockgate.config(core={'relay_path': 'splice', 'workers': 1}), nofile=(48, 48))
+    with servers.Target() as target, contextlib.ExitStack() as stack:
+        stalled = []
+        for _ in range(9):
+            client, peer = opened(gw, target, rcvbuf=4096)
+            stack.enter_context(client)
+            stack.enter_context(peer)
+            stalled.append((client, peer, fill(peer)))
+        for client, peer, sent in stalled:
+            peer.shutdown()
+            assert len(client.rest()) == sent
+            client.close()
+            peer.close()
+            assert gw.wait_end(client)['bytes_down'] == sent
+    gw.stop()
+    (_, copied, spliced, _), = gw.workers_at_end()
+    assert copied > 0 and spliced > 0
 
 
 def fill(sender):
