@@ -48,6 +48,17 @@ evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
     return 0;
 }
 
+void
+sg_evaluate_malformed(struct sg_session *s, const struct sg_socks5_request *wire)
+{
+    if (wire->name == NULL)
+        return;
+    s->rec->ver = SG_SOCKS5_VER;
+    s->rec->cmd = wire->cmd;
+    s->rec->port = wire->port;
+    (void)sg_record_put(s->rec, &s->rec->name, wire->name, wire->name_len);
+}
+
 struct sg_refusal
 sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire)
 {

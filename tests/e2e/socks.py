@@ -33,7 +33,8 @@ def request(host, port, cmd=CONNECT, ver=5, rsv=0):
 
 def counted(text):
     """Its length in one octet, then its octets."""
-    return bytes([len(text.encode())]) + text.encode()
+    octets = text if isinstance(text, bytes) else text.encode()
+    return bytes([len(octets)]) + octets
 
 
 class Reply(NamedTuple):

@@ -624,4 +624,4 @@ def test_a_module_replaced_on_disk_is_replaced_in_service(gateway, tmp_path, tar
     put('access_async')
     assert rule() == 'granted by port'
     assert 'reload done' in gw.reload(with_settings(ALL))
-    assert rule() == 'async'
+    sockgate.wait_until(lambda: rule() == 'async', what='the new generation to accept')
