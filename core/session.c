@@ -26,7 +26,6 @@
 #include "states.h"
 #include "timers.h"
 
-#define SESSION_MAGIC 0x53657373u
 #define REASON_TEXT_MAX 127
 #define BIT(state) (1u << SG_STATE_##state)
 
@@ -153,7 +152,6 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
     struct sg_worker_status *status = sg_worker_boot()->status;
 
     sessions.spare = NULL;
-    s->magic = SESSION_MAGIC;
     s->listener = listener;
     s->fd = fd;
     s->rec = sg_journal_take();
@@ -242,7 +240,6 @@ sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr
 
     if (s == NULL)
         return NULL;
-    s->magic = SESSION_MAGIC;
     s->listener = listener;
     s->fd = -1;
     s->step.run = session_blank_step;
@@ -311,7 +308,7 @@ sg_session_end(struct sg_session *s, bool abort)
     sg_session_goto(s, SG_STATE_END);
     sg_dial_stop(s->dial);
     sg_pending_cancel_all(s);
-    s->asking = NULL;
+    s->asking = false;
     sg_timers_end(s);
     session_modules_end(s);
     sg_worker_undefer(&s->step);
@@ -372,7 +369,6 @@ sg_session_reap(void)
         free(s->conn);
         sg_buf_free(&s->in);
         sg_buf_free(&s->out);
-        s->magic = 0;
         free(s);
     }
 }

@@ -69,9 +69,8 @@ struct sg_filter {
  */
 
 struct sg_session {
-    unsigned magic; /* first member: checked where libev gives a void pointer back */
-    enum sg_state state;
     const struct sg_worker_listener *listener;
+    enum sg_state state;
     int fd;                   /* the client */
     unsigned special_allowed; /* special ranges that the OK at request allows */
     ev_io io;
@@ -79,17 +78,19 @@ struct sg_session {
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
     struct sg_filter *filter;
 
-    struct sg_deadline phase;           /* one at a time: handshake, idle, half_closed, linger */
-    struct sg_deadline setup;           /* setup_max, then max_session */
-    int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
-    uint32_t drained;                   /* CLOSING: octets read and thrown away */
-    uint32_t unconsumed;                /* AUTH: octets in `in` that exchange() did not want yet */
+    struct sg_deadline phase; /* one at a time: handshake, idle, half_closed, linger */
+    struct sg_deadline setup; /* setup_max, then max_session */
+    int64_t waited_since_ms;  /* handshake: since when we wait for the client */
+    int32_t waited_ms;        /* and how long we have before */
+    uint32_t drained;         /* CLOSING: octets read and thrown away */
+    uint32_t unconsumed;      /* AUTH: octets in `in` that exchange() did not want yet */
     char id[33];
     uint8_t command_rep;   /* sg_session_set_rep() */
     bool waiting : 1;      /* for octets of the client: the handshake clock runs */
     bool eof : 1;          /* the client has ended its side */
     bool encapsulated : 1; /* AUTH is over and there is a filter */
     bool asked : 1;        /* AUTH: exchange() has been called */
+    bool asking : 1;       /* AUTH: and will answer later */
     bool undecided : 1;    /* request access ended UNDECIDED */
     bool shut : 1;         /* CLOSING: our side has ended */
     bool ending : 1;       /* to be ended, as soon as no code of a module is on the stack */
@@ -99,7 +100,6 @@ struct sg_session {
     struct sg_identity identity;
     struct sg_request *request; /* NULL: not complete */
     struct sg_run *run;         /* CLIENT and ACCESS, else NULL */
-    struct sg_pending *asking;  /* AUTH: exchange() will answer later */
     struct sg_pending *pendings;
     struct sg_timer *timers;
     void **slots; /* by instance number - 1; NULL until the first is made */

@@ -49,7 +49,7 @@ sg_session_wait(struct sg_session *s, bool waiting)
     if (waiting)
         s->waited_since_ms = now;
     else
-        s->waited_ms += now - s->waited_since_ms;
+        s->waited_ms += (int32_t)(now - s->waited_since_ms);
     s->waiting = waiting;
     if (waiting && s->phase.queue == NULL)
         sg_deadline_arm(sg_worker_queue(s->waited_ms == 0 ? SG_QUEUE_HANDSHAKE : SG_QUEUE_TICK), &s->phase);
@@ -279,7 +279,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     sg_deadline_disarm(&s->setup);
     sg_dial_stop(s->dial);
     sg_pending_cancel_all(s);
-    s->asking = NULL;
+    s->asking = false;
     sg_session_goto(s, SG_STATE_CLOSING);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_LINGER), &s->phase);
     sg_session_kick(s);

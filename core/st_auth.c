@@ -133,7 +133,7 @@ auth_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
     struct sg_session *s = owner;
 
     (void)pending;
-    s->asking = NULL;
+    s->asking = false;
     s->unconsumed = 0; /* whatever waits has to be offered again */
     (void)auth_outcome(s, SG_PHASE_AUTH_EXCHANGE, verdict);
     sg_session_kick(s);
@@ -147,7 +147,7 @@ auth_exchange(struct sg_session *s)
     enum sg_verdict verdict;
     uint32_t before;
 
-    if (s->asking != NULL || (s->asked && waits <= s->unconsumed))
+    if (s->asking || (s->asked && waits <= s->unconsumed))
         return false;
     if (!s->asked) {
         s->asked = true;
@@ -157,7 +157,7 @@ auth_exchange(struct sg_session *s)
     before = sg_worker_enter(s->auth);
     sg_pending_window_open(s->auth, s);
     verdict = auth->exchange(s->auth, s, &s->in, &s->out, s->answer);
-    s->asking = sg_pending_window_close(&verdict, auth_resume, s);
+    s->asking = sg_pending_window_close(&verdict, auth_resume, s) != NULL;
     sg_worker_leave(before);
     s->unconsumed = (uint32_t)sg_buf_len(&s->in);
     if (verdict == SG_UNDECIDED && sg_buf_room(&s->in) == 0 && s->unconsumed == waits) {
