@@ -2,8 +2,8 @@
 """Sockgate and its peers: each is started with a configuration from peers/, pinned to a processor, and looked at from
 outside: what CPU time it has used, how much memory and how many descriptors its processes have.
 
-CPU time is the kernel's own count in nanoseconds: of a control group where one can be made, else of all threads that the
-processes have now (what ended threads have used is then missing).
+CPU time is the kernel's own count in nanoseconds: of a control group where one can be made, else of all threads that
+the processes have now (what ended threads have used is then missing).
 """
 
 import contextlib
@@ -159,6 +159,7 @@ class Peer:
     name = ''
     raw = False  # no SOCKS: forwards to one target
     udp = False  # can pass datagrams on
+    copy = False  # is here for the answers alone, which it copies
 
     def __init__(self, cpus, build):
         self.build = build
@@ -202,7 +203,7 @@ class Peer:
 
     def _answers(self):
         if self.process.popen.poll() is not None:
-            raise Trouble(f'{self.name} has ended: {self.output()}')
+            raise Trouble(f'{self.name} has ended: {self.output()[-300:]}')
         with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', self.port), 1):
             return True
         return False
@@ -268,7 +269,8 @@ class Sockgate(Peer):
         udp = (',\n  { name = "udp"; file = "cmd_udp.so"; }', ' udp_associate = "udp";') if self.udp else ('', '')
         more = (module + udp[0]).replace('@DIR@', str(self.dir)).replace('@BUILD@', str(self.build))
         conf = self.config('sockgate.conf', WORKERS=self._workers, RUN=self.run / 'run', MORE=more, LOG=hook,
-                           COMMANDS=udp[1], MODULES=self.build / 'modules/.libs')
+                           COMMANDS=udp[1], MODULES=self.build / 'modules/.libs',
+                           CORE='relay_path = "copy";' if self.copy else '')
         return [self.build / 'core/sockgate', '-c', conf]
 
     def environment(self):
@@ -295,6 +297,13 @@ class Sockgate(Peer):
     def stop(self):
         super().stop()
         shutil.rmtree(self.run, ignore_errors=True)
+
+
+class SockgateCopy(Sockgate):
+    """It never splices: what splicing does to the time that an answer takes is told by comparison."""
+
+    name = 'sockgate-copy'
+    copy = True
 
 
 class Microsocks(Peer):
@@ -348,4 +357,5 @@ class Nginx(Peer):
         return [self.find('nginx'), '-c', self.config('nginx.conf', NGINX_MODULES=modules), '-p', self.dir]
 
 
-PEERS = {kind.name: kind for kind in (Sockgate, GoSocks5, HAProxy, Nginx, Microsocks, Dante)}
+PEERS = {kind.name: kind for kind in (Sockgate, SockgateCopy, GoSocks5, HAProxy, Nginx, Microsocks,
+                                     Dante)}
