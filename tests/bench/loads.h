@@ -47,7 +47,7 @@ struct load_watch {
 
 int64_t load_now_ns(void);
 /* Ends the program: the figures would mean nothing. */
-_Noreturn void load_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void load_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void load_add(struct load_watch *watch, uint32_t events);
 void load_change(struct load_watch *watch, uint32_t events);
 /* Handles events until the answer is true; fails when nothing happens for a while. */
