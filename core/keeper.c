@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,7 +81,8 @@ int
 sg_keeper_open(struct sg_keeper *keeper, const char *runtime_dir)
 {
     keeper->dir = keeper->bell = keeper->lock = keeper->channel = -1;
-    if (keeper_folder(keeper, runtime_dir) == 0 && keeper_names(keeper) == 0)
+    keeper->status = mmap(NULL, sizeof *keeper->status, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (keeper->status != MAP_FAILED && keeper_folder(keeper, runtime_dir) == 0 && keeper_names(keeper) == 0)
         return 0;
     sg_logf(SG_LOG_EMERG, "runtime_dir %s: %s%s", runtime_dir, strerror(errno),
             errno == EPERM ? ": it must be a folder of who starts sockgate, writable for nobody else" : "");
@@ -219,12 +221,14 @@ keeper_child(struct sg_keeper *keeper, int channel)
                                          .channel = channel,
                                          .bell = keeper->bell,
                                          .lock = keeper->lock,
+                                         .status = keeper->status,
                                          .epoch = keeper->epoch,
                                          .master = keeper->master };
     const int keep[] = { channel, keeper->bell, keeper->lock, sg_log_fd() };
     sigset_t none;
 
     sg_proc_close_others(keep, sizeof keep / sizeof keep[0]);
+    sg_journal_close(); /* the generation's */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     sg_log_role("logger");
@@ -240,6 +244,8 @@ keeper_start(struct sg_keeper *keeper, int64_t now_ms)
     int pair[2], old = keeper->lock;
 
     keeper->start_at_ms = now_ms + 1000;
+    memset(keeper->status, 0, sizeof *keeper->status);
+    keeper->dog = (struct sg_watchdog){ 0 };
     if (sg_proc_channel(pair) == -1)
         return;
     /* Of its own: a lock belongs to what was opened, and is let go when the last who has it is gone. */
@@ -321,8 +327,10 @@ sg_keeper_tell(struct sg_keeper *keeper, int type)
 {
     struct sg_msg msg;
 
-    if (type != SG_MSG_REOPEN)
+    if (type != SG_MSG_REOPEN) {
         keeper->winding_up = true;
+        sg_journal_end(); /* of this process: there is nothing to tell any more */
+    }
     if (keeper->channel == -1)
         return;
     /* Before it is told to finish it must know everything that there is to finish. */

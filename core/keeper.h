@@ -25,6 +25,8 @@ struct sg_keeper {
     pid_t pid; /* of the logger, 0: none */
     int channel;
     bool ready, winding_up;
+    struct sg_worker_status *status; /* shared with the logger */
+    struct sg_watchdog dog;
     struct sg_throttle throttle;
     int64_t start_at_ms, look_at_ms;
     bool failed; /* the logger ended before it was ready */

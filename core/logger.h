@@ -10,14 +10,16 @@
 #define SG_LOGGER_H
 
 #include "module.h"
+#include "worker.h"
 
 /* What the generation gives to its logger. */
 struct sg_logger_boot {
     const struct sg_conf *conf;
     struct sg_instances *instances;
-    int channel; /* orders; end of file: the generation is gone */
-    int bell;    /* a FIFO that workers write to */
-    int lock;    /* a file to lock */
+    int channel;                     /* orders; end of file: the generation is gone */
+    int bell;                        /* a FIFO that workers write to */
+    int lock;                        /* a file to lock */
+    struct sg_worker_status *status; /* for the watchdog: a turn begins at least once a second */
     uint64_t epoch;
     pid_t master;
 };

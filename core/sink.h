@@ -11,10 +11,8 @@
 /* What a log module is handed (sockgate/event.h). */
 struct sg_event_info {
     enum sg_event event;
-    const struct sg_record *rec; /* NULL: no session's event */
+    const struct sg_record *rec;
     const struct sg_record_names *names;
-    int64_t wall_ms; /* without a record: when */
-    uint64_t count;  /* RECORDS_LOST */
 };
 
 struct sg_sink;
@@ -31,12 +29,18 @@ void sg_sinks_reopen(void);
 
 /* May it be given events now? False for a moment after it has failed. */
 bool sg_sink_ready(const struct sg_sink *sink);
-/* -1: the batch has failed; it comes again. */
+/* Is what it cannot write given up and counted? Else it comes again. */
+bool sg_sink_drops(const struct sg_sink *sink);
+/* Does it have this event already? */
+bool sg_sink_has(const struct sg_sink *sink, const struct sg_record *rec, enum sg_event event);
+/* -1: the batch has failed, all since the last commit. */
 int sg_sink_event(struct sg_sink *sink, const struct sg_record *rec, const struct sg_record_names *names,
                   enum sg_event event);
-/* 0: the batch counts as dealt with, written or given up. -1: it comes again. */
+/* -1: the batch has failed. */
 int sg_sink_commit(struct sg_sink *sink);
 /* Is there a log that must not be missed and cannot be written? */
 bool sg_sinks_refusing(void);
+/* Is there any that cannot? */
+bool sg_sinks_failing(void);
 
 #endif

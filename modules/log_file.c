@@ -117,8 +117,10 @@ file_event(struct sg_instance *inst, const struct sg_event_info *event)
 {
     struct file *file = sg_instance_data(inst);
 
-    if (FILE_BUFFER - file->len < SG_EVENT_JSON_MAX)
+    if (FILE_BUFFER - file->len < SG_EVENT_JSON_MAX) {
+        file->len = 0;
         return -1;
+    }
     file->len += sg_event_json(event, file->lines + file->len, FILE_BUFFER - file->len);
     return 0;
 }
