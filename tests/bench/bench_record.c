@@ -53,7 +53,6 @@ record(uint64_t number)
     while (!sg_journal_room())
         (void)sched_yield(); /* the reader has not run for thousands of sessions: it shares our processor */
     rec = sg_journal_take();
-    rec->id_low = number;
     sg_record_id(rec, id);
     rec->listener = sg_journal_name("socks");
     rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);
@@ -154,7 +153,8 @@ main(void)
 {
     static const char *const names[] = { "socks", "none", "rules", "connect", "/etc/sockgate/sockgate.conf" };
     char dir[] = "/dev/shm/sockgate-bench-XXXXXX", path[3][64];
-    struct sg_journal_fds fds = { -1, -1, -1 }, logger_fds;
+    struct sg_journal_boot boot = { .fds = { -1, -1, -1 }, .n_slots = SLOTS, .n_events = 1 };
+    struct sg_journal_fds logger_fds;
     double alone, rung;
     int dir_fd, status;
     pid_t pid;
@@ -164,20 +164,20 @@ main(void)
     (void)snprintf(path[0], sizeof path[0], "%s/t.table", dir);
     (void)snprintf(path[1], sizeof path[1], "%s/t.acks", dir);
     (void)snprintf(path[2], sizeof path[2], "%s/bell", dir);
-    if (sg_journal_open(&fds, SLOTS, false) == -1)
+    if (sg_journal_open(&boot) == -1)
         return 1;
     alone = median(SESSIONS, false);
     sg_journal_close();
-    if (sg_journal_create(dir_fd, "t", SLOTS, 1, names, sizeof names / sizeof *names, &fds, &logger_fds) == -1 ||
-        mkfifo(path[2], 0600) == -1 || (fds.bell = open(path[2], O_RDWR | O_NONBLOCK | O_CLOEXEC)) == -1 ||
+    if (sg_journal_create(dir_fd, "t", SLOTS, 1, names, sizeof names / sizeof *names, &boot.fds, &logger_fds) == -1 ||
+        mkfifo(path[2], 0600) == -1 || (boot.fds.bell = open(path[2], O_RDWR | O_NONBLOCK | O_CLOEXEC)) == -1 ||
         (pid = fork()) == -1)
         return 1;
     if (pid == 0)
-        reader(path[0], path[1], fds.bell);
-    if (sg_journal_open(&fds, SLOTS, false) == -1)
+        reader(path[0], path[1], boot.fds.bell);
+    if (sg_journal_open(&boot) == -1)
         return 1;
     rung = median(RUNG, true);
-    if (write(fds.bell, "q", 1) != 1 || waitpid(pid, &status, 0) != pid || status != 0)
+    if (write(boot.fds.bell, "q", 1) != 1 || waitpid(pid, &status, 0) != pid || status != 0)
         return 1;
     for (unsigned i = 0; i < 3; i++)
         (void)unlink(path[i]);
