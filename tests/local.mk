@@ -80,7 +80,7 @@ bench-quick: bench-programs
 	$(BENCH) --quick
 
 bench-check: bench-programs
-	$(BENCH) --check $(srcdir)/tests/bench/ratios.json
+	$(BENCH) --quick --rounds 7 --check $(srcdir)/tests/bench/ratios.json
 
 CLEANFILES += bench.json bench.svg
 

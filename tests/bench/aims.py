@@ -97,7 +97,7 @@ def check(bench, path):
     now, status, compared = ratios(bench), 0, 0
     print()
     for suite, servers in json.loads(path.read_text('utf-8')).items():
-        for server, before in servers.items():
+        for server, before in servers.items() if suite in bench.results else ():
             value = now.get(suite, {}).get(server)
             if value is None:
                 print(f'not compared: {suite}, of {server}')

@@ -157,6 +157,7 @@ class Peer:
     """One server. Subclasses say how it is started."""
 
     name = ''
+    package = None  # Debian's
     raw = False  # no SOCKS: forwards to one target
     udp = False  # can pass datagrams on
     copy = False  # is here for the answers alone, which it copies
@@ -203,10 +204,19 @@ class Peer:
 
     def _answers(self):
         if self.process.popen.poll() is not None:
-            raise Trouble(f'{self.name} has ended: {self.output()[-300:]}')
+            raise Trouble(f'{self.name} has ended: {self.output().splitlines()[-1:]}')
         with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', self.port), 1):
             return True
         return False
+
+    @classmethod
+    def version(cls):
+        """'NAME VERSION' of its package; None if there is none."""
+        if not cls.package or not shutil.which('dpkg-query'):
+            return None
+        found = subprocess.run(['dpkg-query', '-W', '-f', '${Version}', cls.package], capture_output=True, text=True,
+                               check=False)
+        return f'{cls.name} {found.stdout}' if found.returncode == 0 else None
 
     def output(self):
         return (self.dir / 'output').read_text(errors='replace').strip()[-1000:]
@@ -308,6 +318,7 @@ class SockgateCopy(Sockgate):
 
 class Microsocks(Peer):
     name = 'microsocks'
+    package = 'microsocks'
 
     def argv(self):
         return [self.find('microsocks'), '-i', '127.0.0.1', '-p', self.port]
@@ -315,6 +326,7 @@ class Microsocks(Peer):
 
 class Dante(Peer):
     name = 'dante'
+    package = 'dante-server'
     udp = True
 
     def argv(self):
@@ -323,11 +335,12 @@ class Dante(Peer):
 
 class GoSocks5(Peer):
     name = 'go-socks5'
+    package = 'golang-github-armon-go-socks5-dev'
 
     def argv(self):
         source = '/usr/share/gocode/src/github.com/armon/go-socks5'
         if not os.path.isdir(source):
-            raise Missing('golang-github-armon-go-socks5-dev is not installed')
+            raise Missing(f'{self.package} is not installed')
         program = self.dir / 'go_socks5'
         env = dict(os.environ, HOME=str(self.dir), GOCACHE=str(self.dir / 'cache'), GOPATH='/usr/share/gocode',
                    GO111MODULE='off', GOFLAGS='-mod=mod', GOPROXY='off')
@@ -340,6 +353,7 @@ class GoSocks5(Peer):
 
 class HAProxy(Peer):
     name = 'haproxy'
+    package = 'haproxy'
     raw = True
 
     def argv(self):
@@ -348,12 +362,13 @@ class HAProxy(Peer):
 
 class Nginx(Peer):
     name = 'nginx'
+    package = 'libnginx-mod-stream'
     raw = udp = True
 
     def argv(self):
         modules = '/usr/lib/nginx/modules'
         if not os.path.exists(f'{modules}/ngx_stream_module.so'):
-            raise Missing('libnginx-mod-stream is not installed')
+            raise Missing(f'{self.package} is not installed')
         return [self.find('nginx'), '-c', self.config('nginx.conf', NGINX_MODULES=modules), '-p', self.dir]
 
 
