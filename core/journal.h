@@ -20,8 +20,9 @@ struct sg_journal_fds {
 
 struct sg_journal_boot {
     struct sg_journal_fds fds;
-    size_t n_slots, n_events; /* as the table was made; events: so many may wait to be written, what is more is counted */
-    uint64_t epoch;           /* ids are made of these two */
+    size_t n_slots,
+        n_events;   /* as the table was made; events: so many may wait to be written, what is more is counted */
+    uint64_t epoch; /* ids are made of these two */
     uint16_t serial;
     bool strict; /* a log must not be missed, so that no session begins while it cannot be written */
 };

@@ -431,6 +431,24 @@ logger_work(void)
 
 /* ---- orders */
 
+/* Should we die, our successor has to look into them. */
+static void
+logger_show_files(void)
+{
+    struct sg_msg msg;
+
+    for (size_t i = 0; i < sg_sinks_count(); i++) {
+        const int fd = sg_sink_descriptor(sg_sinks_get(i));
+
+        if (fd == -1 || logger.orphan)
+            continue;
+        sg_msg_begin(&msg, SG_MSG_LOG_FILE);
+        sg_msg_put_str(&msg, SG_TAG_NAME, sg_sink_name(sg_sinks_get(i)));
+        sg_msg_put_fd(&msg, SG_TAG_FD, fd);
+        (void)sg_msg_send(logger.boot->channel, &msg);
+    }
+}
+
 static void
 logger_order(struct sg_msg *msg)
 {
@@ -454,6 +472,7 @@ logger_order(struct sg_msg *msg)
         if (fd != -1)
             sg_log_take_fd(fd);
         sg_sinks_reopen();
+        logger_show_files();
         break;
     case SG_MSG_DRAIN: logger.handing_over = true; break;
     case SG_MSG_STOP: logger.finishing = true; break;
@@ -488,6 +507,7 @@ logger_lock(void)
         return;
     logger.locked = true;
     sg_sinks_recover();
+    logger_show_files();
 }
 
 static int

@@ -40,6 +40,7 @@ enum sg_msg_type {
     SG_MSG_WORKER_FAILED = 41, /* TEXT */
     SG_MSG_WORKER_DRAINING = 42,
     SG_MSG_TABLE_DONE = 43, /* logger: every log has all of it: KEY */
+    SG_MSG_LOG_FILE = 44,   /* logger: what a log writes to: NAME, FD */
     /* only in the saved state of a master (master_state.c) */
     SG_MSG_STATE_MASTER = 60,
     SG_MSG_STATE_LISTENER = 61,

@@ -35,6 +35,7 @@ static struct {
     struct sg_sink v[SG_TABLE_LOGS_MAX];
     struct sg_instances *instances;
     struct sg_worker_status *status;
+    const struct sg_logger_file *files;
 } sinks;
 
 /* ---- what modules ask about an event */
@@ -76,7 +77,7 @@ sink_event(const struct sg_sink *sink, const struct sg_event_info *info)
     return status;
 }
 
-/* commit() or reopen(). */
+/* What needs nothing but the instance. */
 static int
 sink_call(const struct sg_sink *sink, int (*function)(struct sg_instance *inst))
 {
@@ -91,10 +92,13 @@ sink_call(const struct sg_sink *sink, int (*function)(struct sg_instance *inst))
 static int
 sink_recover(struct sg_sink *sink, sg_event_seen *seen)
 {
-    int status;
+    int before = -1, status;
 
+    for (size_t i = 0; i < SG_TABLE_LOGS_MAX; i++)
+        if (strcmp(sinks.files[i].name, sink->name) == 0)
+            before = sinks.files[i].fd;
     sink_enter(sink);
-    status = sink->inst->mod->log->recover(sink->inst, seen, sink);
+    status = sink->inst->mod->log->recover(sink->inst, before, seen, sink);
     sink_leave();
     return status;
 }
@@ -117,6 +121,7 @@ sg_sinks_open(const struct sg_logger_boot *boot)
 
     sinks.instances = boot->instances;
     sinks.status = boot->status;
+    sinks.files = boot->files;
     if (names->n == 0)
         sinks.v[sinks.n++] = (struct sg_sink){ .name = "(error log)", .drop = true };
     for (size_t i = 0; i < names->n && sinks.n < SG_TABLE_LOGS_MAX; i++) {
@@ -147,6 +152,14 @@ struct sg_sink *
 sg_sinks_get(size_t i)
 {
     return &sinks.v[i];
+}
+
+int
+sg_sink_descriptor(const struct sg_sink *sink)
+{
+    return sink->inst != NULL && sink->inst->mod->log->descriptor != NULL
+               ? sink_call(sink, sink->inst->mod->log->descriptor)
+               : -1;
 }
 
 const char *

@@ -22,6 +22,8 @@ int sg_sinks_open(const struct sg_logger_boot *boot);
 void sg_sinks_close(void);
 size_t sg_sinks_count(void);
 struct sg_sink *sg_sinks_get(size_t i);
+/* What it writes to; -1: nothing that a successor could use. */
+int sg_sink_descriptor(const struct sg_sink *sink);
 const char *sg_sink_name(const struct sg_sink *sink);
 /* The lock is ours: what is in the logs already is not written again. */
 void sg_sinks_recover(void);

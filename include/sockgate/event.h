@@ -34,8 +34,12 @@ struct sg_log_ops {
     /* Files have been renamed: open them anew. -1 and errno: goes on with the old ones. May be NULL. */
     int (*reopen)(struct sg_instance *inst);
     /* Once, before the first event(): tells which events the end of the log has already, and repairs what a killed
-     * predecessor has left half written. -1 and errno. May be NULL: then events can come twice. */
-    int (*recover)(struct sg_instance *inst, sg_event_seen *seen, void *arg);
+     * predecessor has left half written. @before is its descriptor(), which is the core's, or -1: the file behind it may
+     * have been renamed since. -1 and errno. May be NULL: then events can come twice. */
+    int (*recover)(struct sg_instance *inst, int before, sg_event_seen *seen, void *arg);
+    /* The descriptor that it writes to, of which the core keeps a copy for a successor, after start() and reopen(). -1:
+     * none. May be NULL. */
+    int (*descriptor)(struct sg_instance *inst);
 };
 
 /*

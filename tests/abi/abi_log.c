@@ -17,9 +17,9 @@ abi_start(struct sg_instance *inst, enum sg_process process)
 }
 
 static int
-abi_recover(struct sg_instance *inst, sg_event_seen *seen, void *arg)
+abi_recover(struct sg_instance *inst, int before, sg_event_seen *seen, void *arg)
 {
-    EXPECT(inst, len == 0);
+    EXPECT(inst, len == 0 && before == -1);
     seen(arg, "0123456789abcdef0123456789abcdef", "session_end");
     seen(arg, "no id", "no event");
     return 0;
