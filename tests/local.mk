@@ -72,16 +72,17 @@ tests_bench_load_SOURCES = \
 bench-programs: all
 	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES) tests/modules/log_nothing.la
 
+# BENCHFLAGS: more words for the driver, see its --help
 BENCH = $(srcdir)/tests/bench/run --build "$(abs_builddir)"
 bench: bench-programs
 	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
-	$(BENCH) --json bench.json --picture bench.svg
+	$(BENCH) --json bench.json --picture bench.svg $(BENCHFLAGS)
 
 bench-quick: bench-programs
-	$(BENCH) --quick
+	$(BENCH) --quick $(BENCHFLAGS)
 
 bench-check: bench-programs
-	$(BENCH) --quick --rounds 7 --check $(srcdir)/tests/bench/ratios.json
+	$(BENCH) --quick --rounds 7 --check $(srcdir)/tests/bench/ratios.json $(BENCHFLAGS)
 
 CLEANFILES += bench.json bench.svg
 
