@@ -12,9 +12,14 @@ def row(cells):
     return '| ' + ' | '.join(cells) + ' |'
 
 
-def cell(bench, name, server, key, form='{:.3g}'):
+def short(value):
+    """Three digits, or as many as a large number has."""
+    return f'{value:.3g}' if value < 1000 else f'{value:,.0f}'
+
+
+def cell(bench, name, server, key):
     values = bench.figures(name, server, key)
-    return form.format(statistics.median(values)) if values else '–'
+    return short(statistics.median(values)) if values else '–'
 
 
 def servers_table(bench, suites):
@@ -28,11 +33,11 @@ def servers_table(bench, suites):
             lines.append(row([f'{suite.title}: {unit}'] + [cell(bench, name, server, 'cpu') for server in servers]))
     if 'trips' in bench.results:
         lines.append(row(['p99 of a round trip: µs'] +
-                         [cell(bench, 'trips', server, 'p99_us', '{:.0f}') for server in servers]))
+                         [cell(bench, 'trips', server, 'p99_us') for server in servers]))
     for name, title in (('idle', 'an idle session'), ('handshakes', 'an incomplete handshake')):
-        for key, form in (('octets', '{:.0f}'), ('descriptors', '{:.2f}')):
+        for key in ('octets', 'descriptors'):
             if name in bench.results:
-                lines.append(row([f'{title}: {key}'] + [cell(bench, name, server, key, form) for server in servers]))
+                lines.append(row([f'{title}: {key}'] + [cell(bench, name, server, key) for server in servers]))
     return lines
 
 
@@ -49,8 +54,8 @@ def log_table(bench):
 def aims_table(judged):
     lines = ['| aim | at most | measured | |', '| --- | ---: | ---: | --- |']
     for aim in judged:
-        value = '–' if aim['value'] is None else f'{aim["value"]:.4g}'
-        lines.append(row([aim['what'].replace(', us', ', µs'), f'{aim["most"]:.4g}', value, aim['verdict']]))
+        value = '–' if aim['value'] is None else short(aim['value'])
+        lines.append(row([aim['what'].replace(', us', ', µs'), short(aim['most']), value, aim['verdict']]))
     return lines
 
 

@@ -15,6 +15,8 @@
 #define LOOP_EVENTS 256
 /* No event for so long, although something is under way: the proxy has lost it. */
 #define LOOP_PATIENCE_MS 15000
+/* What was begun in time may take so much longer. */
+#define LOOP_REST_NS 30000000000
 
 static struct {
     int epoll;
@@ -79,6 +81,8 @@ load_run(bool (*done)(void))
         if (n == 0)
             load_fail("nothing has happened for %d s: %llu of what was begun is done", LOOP_PATIENCE_MS / 1000,
                       (unsigned long long)load.count);
+        if (load.over && load.max_ns != 0 && load_now_ns() - load.began_ns > load.max_ns + LOOP_REST_NS)
+            load_fail("what was begun does not end");
         for (int i = 0; i < n; i++) {
             struct load_watch *watch = events[i].data.ptr;
 

@@ -8,6 +8,7 @@ the processes have now (what ended threads have used is then missing).
 
 import contextlib
 import ctypes
+import itertools
 import os
 import pathlib
 import re
@@ -51,10 +52,16 @@ def own_network():
     return True
 
 
+_ports = itertools.count(20000)
+
+
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """One that the kernel does not give to outgoing connections: a load may come back to it much later."""
+    for port in _ports:
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(('127.0.0.1', port))
+            return port
+    raise Trouble('there is no free port')
 
 
 # ---- control groups: version 1 counts in nanoseconds, version 2 in microseconds
@@ -204,7 +211,7 @@ class Peer:
 
     def _answers(self):
         if self.process.popen.poll() is not None:
-            raise Trouble(f'{self.name} has ended: {self.output().splitlines()[-1:]}')
+            raise Trouble(f'{self.name} has ended: {(self.output().splitlines() or [''])[-1]}')
         with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', self.port), 1):
             return True
         return False
