@@ -373,25 +373,38 @@ load_clients_done(void)
     return true;
 }
 
-int
+/* Says one thing and hears the answer, which is that long. */
+static void
+associate_say(int fd, const void *out, size_t len, unsigned char *in, size_t in_len, const char *what)
+{
+    if (send(fd, out, len, MSG_NOSIGNAL) != (ssize_t)len || recv(fd, in, in_len, MSG_WAITALL) < 2)
+        load_fail("%s: no reply", what);
+}
+
+void
 load_associate(struct sockaddr_in *bound_out)
 {
     const struct sockaddr_in any = { .sin_family = AF_INET };
+    const unsigned char greeting[] = { 5, 1, load.user != NULL ? 2 : 0 };
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    unsigned char out[16] = { 5, 1, 0 }, in[10];
+    unsigned char out[513], in[10];
 
     if (connect(fd, (const struct sockaddr *)&load.proxy, sizeof load.proxy) == -1)
         load_fail("connect: %s", strerror(errno));
-    if (send(fd, out, 3, MSG_NOSIGNAL) != 3 || recv(fd, in, 2, MSG_WAITALL) != 2 || in[1] != 0)
-        load_fail("METHOD 00 was refused");
-    if (send(fd, out, request_write(out, 3, &any), MSG_NOSIGNAL) != 10 || recv(fd, in, 10, MSG_WAITALL) < 2)
-        load_fail("no reply to UDP ASSOCIATE");
+    associate_say(fd, greeting, sizeof greeting, in, 2, "greeting");
+    if (in[1] != greeting[2])
+        load_fail("the METHOD was refused");
+    if (load.user != NULL) {
+        associate_say(fd, out, login_write(out), in, 2, "login");
+        if (in[1] != 0)
+            load_fail("the login was refused");
+    }
+    associate_say(fd, out, request_write(out, 3, &any), in, sizeof in, "UDP ASSOCIATE");
     if (in[1] != 0 || in[3] != 1)
-        load_fail("UDP ASSOCIATE: REP %02X", in[1]);
+        load_fail("UDP ASSOCIATE: REP %02X, ATYP %02X", in[1], in[3]);
     *bound_out = load.proxy;
     memcpy(&bound_out->sin_addr, in + 4, 4);
     memcpy(&bound_out->sin_port, in + 8, 2);
     if (bound_out->sin_addr.s_addr == INADDR_ANY)
         bound_out->sin_addr = load.proxy.sin_addr;
-    return fd;
 }

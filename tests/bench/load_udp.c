@@ -132,9 +132,8 @@ load_udp_open(void)
     for (size_t i = 0; i < load.n_clients; i++) {
         struct sockaddr_in to = load.proxy;
 
-        /* The association lasts as long as its connection, which stays open until the program ends. */
         if (!load.raw)
-            (void)load_associate(&to);
+            load_associate(&to);
         udp.v[i].watch = (struct load_watch){ .ready = udp_ready, .fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) };
         if (connect(udp.v[i].watch.fd, (const struct sockaddr *)&to, sizeof to) == -1)
             load_fail("UDP: %s", strerror(errno));

@@ -64,8 +64,8 @@ void load_clients_open(void);
 bool load_clients_there(void);
 void load_clients_go(void);
 bool load_clients_done(void);
-/* A whole SOCKS handshake, one step after the other: the address in the reply is BND.ADDR and BND.PORT. */
-int load_associate(struct sockaddr_in *bound_out);
+/* A UDP association, as long as the program runs: where to send datagrams to (BND.ADDR and BND.PORT). May block. */
+void load_associate(struct sockaddr_in *bound_out);
 
 /* ---- load_target.c */
 

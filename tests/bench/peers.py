@@ -211,7 +211,7 @@ class Peer:
 
     def _answers(self):
         if self.process.popen.poll() is not None:
-            raise Trouble(f'{self.name} has ended: {(self.output().splitlines() or [''])[-1]}')
+            raise Trouble(f'{self.name} has ended: ' + self.output().rsplit('\n', 1)[-1])
         with contextlib.suppress(OSError), socket.create_connection(('127.0.0.1', self.port), 1):
             return True
         return False
