@@ -21,6 +21,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_conf_scan.c \
 	tests/unit/test_conf_text.c \
 	tests/unit/test_deadline.c \
+	tests/unit/test_format.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_loader.c \
 	tests/unit/test_logger.c \
@@ -31,6 +32,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_schema.c \
 	tests/unit/test_session_states.c \
 	tests/unit/test_socks5.c \
+	tests/unit/test_table.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \
 	tests/unit/tables.c \
@@ -145,8 +147,10 @@ FUZZ_LINK = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) $(SG_FUZZ_LDFLAGS)
 FUZZ_LDADD = core/libcore.a $(CORE_LIBS)
 FUZZERS = \
 	tests/fuzz/fuzz_conf \
+	tests/fuzz/fuzz_format \
 	tests/fuzz/fuzz_greeting \
-	tests/fuzz/fuzz_request
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_table
 
 check_PROGRAMS += $(FUZZERS)
 
@@ -155,6 +159,12 @@ tests_fuzz_fuzz_conf_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_conf_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_conf_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_format_SOURCES = tests/fuzz/fuzz_format.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_format_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_format_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_format_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_format_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_greeting_SOURCES = tests/fuzz/fuzz_greeting.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_greeting_CPPFLAGS = $(CORE_CPPFLAGS)
@@ -167,6 +177,12 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_table_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_table_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_table_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 

@@ -16,8 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <sockgate/event.h>
+
 #include "addrs.h"
 #include "clock.h"
+#include "fields.h"
 #include "journal.h"
 
 #define SLOTS 4096
@@ -105,7 +108,9 @@ lines(void)
     static _Alignas(struct sg_record) char octets[SG_RECORD_SIZE];
     const struct sg_record_names names = { no_name };
     struct sg_record *rec = (struct sg_record *)(void *)octets;
-    char line[SG_RECORD_LINE_MAX];
+    const struct sg_event_info first = { .event = SG_EVENT_SESSION_START, .rec = rec, .names = &names };
+    const struct sg_event_info last = { .event = SG_EVENT_SESSION_END, .rec = rec, .names = &names };
+    char line[SG_EVENT_JSON_MAX];
     double rounds[ROUNDS];
 
     (void)sg_record_put(rec, &rec->name, "www.example.com", strlen("www.example.com"));
@@ -119,8 +124,7 @@ lines(void)
         const double began = now_us();
 
         for (unsigned i = 0; i < RUNG; i++)
-            if (sg_record_json(rec, SG_EVENT_SESSION_START, &names, line, sizeof line) == 0 ||
-                sg_record_json(rec, SG_EVENT_SESSION_END, &names, line, sizeof line) == 0)
+            if (sg_event_json(&first, line, sizeof line) == 0 || sg_event_json(&last, line, sizeof line) == 0)
                 exit(1);
         rounds[r] = (now_us() - began) / RUNG;
     }
