@@ -106,7 +106,7 @@ struct sg_listener_conf {
     int64_t protocols;        /* bits of enum sg_protocol */
     struct sg_ranges clients; /* empty: all */
     struct sg_hooks_conf hooks;
-    struct sg_addr advertise;   /* told to clients as BND.ADDR instead of the real one; family NONE: the real one */
+    struct sg_addr advertise;   /* told to clients as BND.ADDR instead of a real one of its family; NONE: the real one */
     struct sg_strings outgoing; /* source addresses of outgoing connections, at most one per family */
     struct sg_addr outgoing4, outgoing6;
     bool open_proxy;

@@ -19,6 +19,7 @@ core_libcore_a_CPPFLAGS = $(CORE_CPPFLAGS)
 core_libcore_a_CFLAGS = $(CORE_CFLAGS)
 core_libcore_a_SOURCES = \
 	core/addr.c \
+	core/advertise.c \
 	core/answer.c \
 	core/arena.c \
 	core/buf.c \

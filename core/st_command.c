@@ -2,6 +2,7 @@
 /*
  * st_command.c - hands the request to the command module, and what that module can do with it.
  */
+#include "advertise.h"
 #include "clock.h"
 #include "journal.h"
 #include "pending.h"
@@ -93,7 +94,6 @@ reply_publish(struct sg_session *s, const struct sg_addr *bnd)
 int
 sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
 {
-    const struct sg_addr *advertise = &s->listener->conf->advertise;
     uint8_t reply[SG_SOCKS5_REPLY_MAX];
     struct sg_addr told;
 
@@ -101,10 +101,8 @@ sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
         (s->rec->replied && s->rec->rep != SG_REP_SUCCEEDED))
         return -1;
     told = bnd != NULL ? *bnd : (struct sg_addr){ .family = SG_FAMILY_NONE };
-    if (rep == SG_REP_SUCCEEDED && advertise->family != SG_FAMILY_NONE) {
-        told = *advertise;
-        told.port = bnd != NULL ? bnd->port : 0;
-    }
+    if (rep == SG_REP_SUCCEEDED && !s->rec->started)
+        sg_advertise(s, &told, &told); /* a second success tells of the peer */
     s->rec->rep = rep;
     s->rec->replied = true;
     if (rep == SG_REP_SUCCEEDED)
