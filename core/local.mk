@@ -76,6 +76,7 @@ core_libcore_a_SOURCES = \
 	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \
+	core/socks4.c \
 	core/socks5.c \
 	core/special.c \
 	core/st_auth.c \
@@ -92,6 +93,7 @@ core_libcore_a_SOURCES = \
 	core/utf8.c \
 	core/verdict.c \
 	core/version.c \
+	core/wire.c \
 	core/worker.c
 
 sbin_PROGRAMS += core/sockgate

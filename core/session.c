@@ -144,6 +144,7 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
     sessions.spare = NULL;
     s->magic = SESSION_MAGIC;
     s->listener = listener;
+    s->protocol = &sg_socks5;
     s->fd = fd;
     s->conn.fd = -1;
     s->rec = sg_journal_take();
@@ -234,6 +235,7 @@ sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr
         return NULL;
     s->magic = SESSION_MAGIC;
     s->listener = listener;
+    s->protocol = &sg_socks5;
     s->fd = s->conn.fd = -1;
     s->step.run = session_blank_step;
     s->rec = (struct sg_record *)(s + 1);

@@ -26,6 +26,7 @@
 #include "deadline.h"
 #include "hooks.h"
 #include "record.h"
+#include "wire.h"
 #include "worker.h"
 
 enum sg_state {
@@ -60,7 +61,8 @@ struct sg_session {
     unsigned magic; /* first member: checked where libev gives a void pointer back */
     enum sg_state state;
     const struct sg_worker_listener *listener;
-    int fd; /* the client */
+    const struct sg_protocol *protocol; /* the first octet says which; SOCKS5 before that */
+    int fd;                             /* the client */
     ev_io io;
     struct sg_defer step;  /* goes on with the session at the end of this batch of events */
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */

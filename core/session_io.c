@@ -20,7 +20,6 @@
 #include "filter_core.h"
 #include "pending.h"
 #include "relay.h"
-#include "socks5.h"
 #include "states.h"
 
 /* What a client may still send behind a failure reply before we stop listening to it. */
@@ -286,11 +285,11 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
 void
 sg_session_fail(struct sg_session *s, enum sg_reason reason, int err, uint8_t rep)
 {
-    uint8_t reply[SG_SOCKS5_REPLY_MAX];
+    uint8_t reply[SG_REPLY_MAX];
 
     if (s->state == SG_STATE_END || s->state == SG_STATE_CLOSING)
         return;
     s->rec->rep = rep;
-    s->rec->replied = sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, NULL)) == 0;
+    s->rec->replied = sg_session_send(s, reply, s->protocol->put_reply(reply, rep, NULL)) == 0;
     sg_session_finish(s, reason, err);
 }

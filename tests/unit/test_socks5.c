@@ -65,7 +65,7 @@ greeting_case(const struct vector_case *c)
 }
 
 static void
-request_whole(const struct vector_case *c, const struct sg_socks5_request *r)
+request_whole(const struct vector_case *c, const struct sg_wire_request *r)
 {
     char canonical[600], text[SG_ADDR_TEXT];
     const char *field = vector_field(c, "canon");
@@ -91,8 +91,8 @@ request_case(const struct vector_case *c)
 
     for (size_t n = 0; n <= c->len; n++) {
         uint8_t *octets = beginning(c, n);
-        struct sg_socks5_request r;
-        const ssize_t got = sg_socks5_parse_request(octets, n, &r);
+        struct sg_wire_request r;
+        const ssize_t got = sg_socks5.parse_request(octets, n, &r);
 
         cr_expect_eq(got,
                      n < known   ? 0
@@ -124,7 +124,7 @@ client_case(const struct vector_case *c)
 static void
 reply_case(const struct vector_case *c)
 {
-    uint8_t out[SG_SOCKS5_REPLY_MAX];
+    uint8_t out[SG_REPLY_MAX];
     struct sg_addr addr;
 
     if (strcmp(c->codec, "reply") != 0)
@@ -132,7 +132,7 @@ reply_case(const struct vector_case *c)
     replies++;
     cr_assert_eq(sg_addr_parse(vector_field(c, "addr"), &addr), 0, IN_CASE);
     addr.port = (uint16_t)number(c, "port", 10);
-    cr_assert_eq(sg_socks5_put_reply(out, (uint8_t)number(c, "rep", 16), &addr), c->len, IN_CASE);
+    cr_assert_eq(sg_socks5.put_reply(out, (uint8_t)number(c, "rep", 16), &addr), c->len, IN_CASE);
     cr_expect_arr_eq(out, c->octets, c->len, IN_CASE);
 }
 
@@ -154,8 +154,8 @@ Test(socks5, replies)
 Test(socks5, failure_reply_is_full_length)
 {
     static const uint8_t wanted[10] = { 5, 2, 0, 1 };
-    uint8_t out[SG_SOCKS5_REPLY_MAX];
+    uint8_t out[SG_REPLY_MAX];
 
-    cr_assert_eq(sg_socks5_put_reply(out, 2, NULL), 10);
+    cr_assert_eq(sg_socks5.put_reply(out, 2, NULL), 10);
     cr_assert_arr_eq(out, wanted, 10);
 }
