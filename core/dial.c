@@ -555,7 +555,8 @@ sg_dial(struct sg_instance *inst, struct sg_session *s,
 {
     struct sg_dial *dial;
 
-    if (s->state != SG_STATE_COMMAND || s->ending || s->conn.fd != -1 || (s->dial != NULL && !s->dial->over))
+    if (s->state != SG_STATE_COMMAND || s->ending || s->conn.fd != -1 || s->bind != NULL ||
+        (s->dial != NULL && !s->dial->over))
         return -1;
     dial = calloc(1, sizeof *dial);
     if (dial == NULL)

@@ -22,6 +22,7 @@ core_libcore_a_SOURCES = \
 	core/advertise.c \
 	core/answer.c \
 	core/arena.c \
+	core/bind.c \
 	core/buf.c \
 	core/conf.c \
 	core/conf_check.c \
@@ -57,6 +58,7 @@ core_libcore_a_SOURCES = \
 	core/module_file.c \
 	core/msg.c \
 	core/ownaddr.c \
+	core/peers.c \
 	core/pending.c \
 	core/policy.c \
 	core/proc.c \

@@ -40,6 +40,8 @@
     X(HALF_CLOSED_TIMEOUT, "half_closed_timeout", false)                                                               \
     X(MAX_SESSION, "max_session", false)                                                                               \
     X(CONNECT_FAILED, "connect_failed", false) /* REP and errno say how */                                             \
+    X(PEER_TIMEOUT, "peer_timeout", false)     /* BIND: nobody came in time */                                         \
+    X(PEER_MISMATCH, "peer_mismatch", false)   /* BIND: somebody else came */                                          \
     X(RESOLVE_FAILED, "resolve_failed", false)                                                                         \
     X(FILTER_ERROR, "filter_error", false)                                                                             \
     X(MODULE_ERROR, "module_error", false)                                                                             \

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "addrs.h"
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "dial.h"
@@ -301,6 +302,7 @@ sg_session_end(struct sg_session *s, bool abort)
     session_write_end(s);
     sg_session_goto(s, SG_STATE_END);
     sg_dial_stop(s->dial);
+    sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
     s->run.pending = NULL;
     sg_timers_end(s);
@@ -352,6 +354,7 @@ sg_session_reap(void)
         sessions.dead = s->next_dead;
         sg_relay_free(s->relay);
         sg_dial_free(s->dial);
+        free(s->bind);
         sg_filter_free(s);
         sg_answer_free(&s->answer);
         sg_buf_free(&s->in);

@@ -47,10 +47,11 @@ enum sg_state {
 /* And the octets that wait for the client: METHOD, the messages of an exchange, replies. */
 #define SG_SETUP_OUT_MAX 262144
 
+struct sg_bind;
 struct sg_dial;
 struct sg_relay;
 
-/* The connection that a dial has made. */
+/* The connection that a dial has made, or that a peer has. */
 struct sg_conn {
     int fd; /* -1: none */
     ev_io io;
@@ -75,6 +76,7 @@ struct sg_session {
     int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
     size_t drained;                     /* CLOSING: octets read and thrown away */
     bool waiting;                       /* for octets of the client: the handshake clock runs */
+    bool stay;                          /* COMMAND: a client that ends its side has left */
     bool eof;                           /* the client has ended its side */
     bool encapsulated;                  /* AUTH is over and there is a filter */
     bool asked;                         /* AUTH: exchange() has been called */
@@ -98,6 +100,7 @@ struct sg_session {
     struct sg_trace *trace; /* NULL: nobody asks how verdicts come about */
 
     struct sg_dial *dial;
+    struct sg_bind *bind;
     struct sg_conn conn;
     struct sg_relay *relay;
     struct sg_record *rec; /* in the journal; ours until the session ends */

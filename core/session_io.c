@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "dial.h"
@@ -212,7 +213,7 @@ session_step(struct sg_defer *defer)
         sg_relay_step(s);
         return;
     }
-    if (s->eof && s->waiting) {
+    if (s->eof && (s->waiting || s->stay)) {
         sg_session_reason(s, SG_REASON_CLIENT_GONE, 0);
         sg_session_end(s, false);
         return;
@@ -275,6 +276,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     s->waiting = false;
     sg_deadline_disarm(&s->setup);
     sg_dial_stop(s->dial);
+    sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
     s->run.pending = NULL;
     sg_session_goto(s, SG_STATE_CLOSING);
