@@ -248,8 +248,8 @@ def test_curl(socks4, page, option, host, tmp_path):
                f'http://{host}:{page.where[1]}/')
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'page').stat().st_size == page.size
-    record = socks4.wait_record(event='session_end', ver=4, bytes_up=socks4.records()[-1]['bytes_up'])
-    assert record['reason'] == 'closed'
+    end = socks4.wait_record(event='session_end', port=page.where[1])
+    assert (end['ver'], end['reason'], end.get('host', host)) == (4, 'closed', host)
 
 
 @pytest.mark.skipif(not (shutil.which('proxychains4') and shutil.which('curl')), reason='proxychains4 or curl is missing')
