@@ -33,6 +33,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_session_states.c \
 	tests/unit/test_socks4.c \
 	tests/unit/test_socks5.c \
+	tests/unit/test_table.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \
 	tests/unit/tables.c \
@@ -114,7 +115,8 @@ FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_greeting \
 	tests/fuzz/fuzz_request \
-	tests/fuzz/fuzz_socks4
+	tests/fuzz/fuzz_socks4 \
+	tests/fuzz/fuzz_table
 
 check_PROGRAMS += $(FUZZERS)
 
@@ -141,6 +143,12 @@ tests_fuzz_fuzz_socks4_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_socks4_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_socks4_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_socks4_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_table_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_table_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_table_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 
