@@ -45,6 +45,18 @@ evaluate_keep(struct sg_session *s, const struct sg_wire_request *wire)
     s->have_request = true;
 }
 
+void
+sg_evaluate_malformed(struct sg_session *s, const struct sg_wire_request *wire)
+{
+    if (wire->name == NULL)
+        return;
+    s->rec->ver = wire->ver;
+    s->rec->requested = true;
+    s->rec->cmd = wire->cmd;
+    s->rec->port = wire->port;
+    (void)sg_record_put(s->rec, &s->rec->name, wire->name, wire->name_len);
+}
+
 /* An address as the text of a SOCKS4a name: BIND could not tell the client where it listens. */
 static bool
 evaluate_no_ipv6(const struct sg_session *s, const struct sg_wire_request *wire)

@@ -39,8 +39,10 @@ core_libcore_a_SOURCES = \
 	core/evaluate.c \
 	core/events.c \
 	core/explain.c \
+	core/fields.c \
 	core/file.c \
 	core/filter.c \
+	core/format.c \
 	core/generation.c \
 	core/hooks.c \
 	core/hosts.c \

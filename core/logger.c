@@ -346,14 +346,31 @@ logger_tell_lost(struct sg_sink *sink)
     return 0;
 }
 
+/*
+ * A log that may miss events and cannot be written now leaves them in the table, for which that is made, but not more than
+ * leaves room for sessions.
+ */
+static void
+logger_make_room(struct sg_sink *sink)
+{
+    for (struct logger_table *table = logger.tables; table != NULL && sg_sink_drops(sink); table = table->next) {
+        const struct sg_table_log *log = table_log(table, sg_sink_name(sink));
+
+        while (log != NULL && sg_table_put(&table->table) - log_place(log).done > table->table.n_slots / 2)
+            (void)logger_batch(sink, table, true);
+    }
+}
+
 /* True: something was dealt with. */
 static bool
 logger_serve(struct sg_sink *sink)
 {
     bool any = false, give_up;
 
-    if (!sg_sink_ready(sink))
+    if (!sg_sink_ready(sink)) {
+        logger_make_room(sink);
         return false;
+    }
     give_up = logger_tell_lost(sink) == -1;
     for (struct logger_table *table = logger.tables; table != NULL && (!give_up || sg_sink_drops(sink));
          table = table->next)

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "evaluate.h"
 #include "socks5.h"
 #include "states.h"
 
@@ -65,6 +66,7 @@ greeting_socks4(struct sg_session *s, const uint8_t *octets, size_t len)
     if (n == 0)
         return false;
     if (n == -1) {
+        sg_evaluate_malformed(s, &wire);
         sg_session_fail(s, SG_REASON_PROTOCOL_ERROR, 0, wire.rep);
         return false;
     }

@@ -49,6 +49,7 @@ sg_request_input(struct sg_session *s)
     sg_session_wait(s, false);
     sg_deadline_disarm(&s->phase);
     if (n == -1) {
+        sg_evaluate_malformed(s, &wire);
         sg_session_fail(s, SG_REASON_PROTOCOL_ERROR, 0, wire.rep);
         return false;
     }

@@ -40,7 +40,8 @@ def request4(host, port, cmd=CONNECT, userid=b'', vn=4):
 
 def counted(text):
     """Its length in one octet, then its octets."""
-    return bytes([len(text.encode())]) + text.encode()
+    octets = text if isinstance(text, bytes) else text.encode()
+    return bytes([len(octets)]) + octets
 
 
 class Reply(NamedTuple):
