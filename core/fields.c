@@ -27,7 +27,7 @@ value_octets(struct sg_field_value *value, const char *octets, size_t len)
 static bool
 value_string(struct sg_field_value *value, const char *text)
 {
-    return value_octets(value, text, text != NULL ? strlen(text) : 0);
+    return text != NULL && value_octets(value, text, strlen(text));
 }
 
 static bool

@@ -95,8 +95,7 @@ sg_greeting_input(struct sg_session *s)
     for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
         if (octets[0] != protocols[i].protocol->ver || (s->listener->conf->protocols & protocols[i].bit) == 0)
             continue;
-        s->protocol = protocols[i].protocol;
-        s->rec->ver = s->protocol->ver;
+        s->rec->ver = protocols[i].protocol->ver;
         if (!protocols[i].input(s, octets, len))
             return false;
         sg_session_goto(s, SG_STATE_AUTH);
