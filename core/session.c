@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "addrs.h"
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "dial.h"
@@ -82,7 +83,7 @@ sg_session_goto(struct sg_session *s, enum sg_state to)
             sg_session_end(s, true);
         return;
     }
-    s->state = to;
+    s->state = (uint8_t)to;
 }
 
 bool
@@ -307,6 +308,7 @@ sg_session_end(struct sg_session *s, bool abort)
     session_write_end(s);
     sg_session_goto(s, SG_STATE_END);
     sg_dial_stop(s->dial);
+    sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
     s->asking = false;
     sg_timers_end(s);
@@ -361,6 +363,7 @@ sg_session_reap(void)
         sessions.dead = s->next;
         sg_relay_free(s->relay);
         sg_dial_free(s->dial);
+        free(s->bind);
         sg_filter_free(s);
         sg_answer_free(s->answer);
         free(s->answer);

@@ -26,6 +26,7 @@
 #include "deadline.h"
 #include "hooks.h"
 #include "record.h"
+#include "wire.h"
 #include "worker.h"
 
 enum sg_state {
@@ -46,10 +47,11 @@ enum sg_state {
 /* And the octets that wait for the client: METHOD, the messages of an exchange, replies. */
 #define SG_SETUP_OUT_MAX 262144
 
+struct sg_bind;
 struct sg_dial;
 struct sg_relay;
 
-/* The connection that a dial has made. */
+/* The connection that a dial has made, or that a peer has. */
 struct sg_conn {
     int fd; /* -1: closed */
     ev_io io;
@@ -87,6 +89,7 @@ struct sg_session {
     char id[33];
     uint8_t command_rep;   /* sg_session_set_rep() */
     bool waiting : 1;      /* for octets of the client: the handshake clock runs */
+    bool stay : 1;         /* COMMAND: a client that ends its side has left */
     bool eof : 1;          /* the client has ended its side */
     bool encapsulated : 1; /* AUTH is over and there is a filter */
     bool asked : 1;        /* AUTH: exchange() has been called */
@@ -107,11 +110,19 @@ struct sg_session {
     struct sg_trace *trace; /* NULL: nobody asks how verdicts come about */
 
     struct sg_dial *dial;
+    struct sg_bind *bind;
     struct sg_conn *conn;
     struct sg_relay *relay;
     struct sg_record *rec;           /* in the journal; ours until the session ends */
     struct sg_session *next, **prev; /* all of the worker; `next` of those that have ended and wait for the reaper */
 };
+
+/* The first octet of the client says which; SOCKS5 before that. */
+static inline const struct sg_protocol *
+sg_session_protocol(const struct sg_session *s)
+{
+    return s->rec->ver == SG_SOCKS4_VN ? &sg_socks4 : &sg_socks5;
+}
 
 /* Makes sure that one more fits: the limit and the memory. Called before accept(). */
 bool sg_session_reserve(void);

@@ -17,7 +17,10 @@ auth_ended(struct sg_session *s, enum sg_reason reason)
     sg_session_reason(s, reason, 0);
     sg_session_reason_text(s, s->answer->reason);
     sg_event_login(s, false, s->answer->reason);
-    sg_session_finish(s, reason, 0);
+    if (sg_session_protocol(s)->at_once)
+        sg_session_fail(s, reason, 0, SG_REP_NOT_ALLOWED);
+    else
+        sg_session_finish(s, reason, 0);
 }
 
 /* Who has no name and no group needs no strings, for as long as the session lasts. */
@@ -82,9 +85,11 @@ auth_outcome(struct sg_session *s, enum sg_phase phase, enum sg_verdict verdict)
 static enum sg_verdict
 auth_check(struct sg_session *s)
 {
+    const char *userid = sg_record_get(s->rec, &s->rec->userid);
     struct sg_creds creds = { .size = sizeof creds,
-                              .kind = SG_CREDS_NONE,
-                              .name = "",
+                              .kind = sg_session_protocol(s)->at_once ? SG_CREDS_USERID : SG_CREDS_NONE,
+                              .name = userid != NULL ? userid : "",
+                              .name_len = s->rec->userid.len,
                               .secret = "",
                               .client = s->rec->client,
                               .local = s->rec->local,
