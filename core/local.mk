@@ -62,6 +62,7 @@ core_libcore_a_SOURCES = \
 	core/notify.c \
 	core/ownaddr.c \
 	core/pending.c \
+	core/pipes.c \
 	core/policy.c \
 	core/proc.c \
 	core/question.c \
@@ -69,6 +70,9 @@ core_libcore_a_SOURCES = \
 	core/record.c \
 	core/record_old.c \
 	core/relay.c \
+	core/relay_copy.c \
+	core/relay_filter.c \
+	core/relay_splice.c \
 	core/resolve.c \
 	core/resolve_cache.c \
 	core/schema.c \

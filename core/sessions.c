@@ -175,9 +175,12 @@ static bool
 sessions_wanted(const struct sessions *s, const struct sg_record *rec)
 {
     const char *user = sg_record_get(rec, &rec->user);
-    const size_t len = user != NULL ? rec->user.len : 0;
 
-    return s->user == NULL || (rec->identified && strlen(s->user) == len && memcmp(s->user, user, len) == 0);
+    if (s->user == NULL)
+        return true;
+    if (user == NULL) /* nobody in particular, or nobody yet */
+        return rec->identified && s->user[0] == '\0';
+    return rec->identified && strlen(s->user) == rec->user.len && memcmp(s->user, user, rec->user.len) == 0;
 }
 
 static void

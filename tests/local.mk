@@ -39,9 +39,21 @@ tests_unit_unit_SOURCES = \
 	tests/unit/told.c \
 	tests/unit/vectors.c
 
-# ---- figures: `make bench` runs them, nothing else does
+# ---- figures: built with the tests, so that they keep up with the code; `make bench` runs them
 
-EXTRA_PROGRAMS = tests/bench/bench_rules
+BENCHES = \
+	tests/bench/bench_record \
+	tests/bench/bench_rules \
+	tests/bench/load
+check_PROGRAMS += $(BENCHES)
+
+tests_bench_bench_record_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_bench_bench_record_CFLAGS = $(CORE_CFLAGS)
+tests_bench_bench_record_LDFLAGS = $(CORE_LINK)
+tests_bench_bench_record_LDADD = $(CORE_LIBS)
+tests_bench_bench_record_DEPENDENCIES = core/libcore.a
+tests_bench_bench_record_SOURCES = tests/bench/bench_record.c
+
 tests_bench_bench_rules_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_bench_bench_rules_CFLAGS = $(CORE_CFLAGS)
 tests_bench_bench_rules_LDFLAGS = $(CORE_LINK)
@@ -49,9 +61,32 @@ tests_bench_bench_rules_LDADD = $(CORE_LIBS)
 tests_bench_bench_rules_DEPENDENCIES = core/libcore.a
 tests_bench_bench_rules_SOURCES = tests/bench/bench_rules.c
 
-.PHONY: bench
-bench: all $(EXTRA_PROGRAMS)
+tests_bench_load_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS)
+tests_bench_load_LDFLAGS = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS)
+tests_bench_load_SOURCES = \
+	tests/bench/load.c \
+	tests/bench/load_client.c \
+	tests/bench/load_loop.c \
+	tests/bench/load_target.c \
+	tests/bench/load_udp.c
+
+.PHONY: bench bench-check bench-programs bench-quick
+bench-programs: all
+	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES) tests/modules/log_nothing.la
+
+# BENCHFLAGS: more words for the driver, see its --help
+BENCH = $(srcdir)/tests/bench/run --build "$(abs_builddir)"
+bench: bench-programs
 	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
+	$(BENCH) --json bench.json --picture bench.svg $(BENCHFLAGS)
+
+bench-quick: bench-programs
+	$(BENCH) --quick $(BENCHFLAGS)
+
+bench-check: bench-programs
+	$(BENCH) --quick --rounds 7 --check $(srcdir)/tests/bench/ratios.json $(BENCHFLAGS)
+
+CLEANFILES += bench.json bench.svg
 
 # ---- modules for tests: NAME.la is made from NAME.c; libtool makes shared objects only of what has an -rpath
 
@@ -94,6 +129,7 @@ TEST_MODULES = \
 	tests/modules/bad/undefined_symbol.la \
 	tests/modules/crash_request.la \
 	tests/modules/crash_start.la \
+	tests/modules/log_nothing.la \
 	tests/modules/older.la \
 	tests/modules/start_fails.la
 

@@ -132,7 +132,8 @@ swap(const struct sg_load *load, struct sg_session *s, const struct sg_addr *add
     struct sg_instance *inst = sg_instance_find(load->instances, "rules");
     double worst = 0;
 
-    for (const struct sg_image *image = NULL; (image = sg_images_next(image)) != NULL;) {
+    for (const struct sg_image *image = sg_images_after(0); image != NULL;
+         image = sg_images_after(sg_image_change(image))) {
         int fds[SWAPS];
 
         for (unsigned i = 0; i < SWAPS; i++)
@@ -173,7 +174,8 @@ main(void)
     }
     (void)printf("load of %d rules and two sets of %d entries: %.0f ms of CPU\n", RULES, ENTRIES,
                  (now_us() - began) / 1e3);
-    for (const struct sg_image *image = NULL; (image = sg_images_next(image)) != NULL;) {
+    for (const struct sg_image *image = sg_images_after(0); image != NULL;
+         image = sg_images_after(sg_image_change(image))) {
         size_t size;
 
         (void)sg_image_data(image, &size);

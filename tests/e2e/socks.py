@@ -106,12 +106,12 @@ class Client:
         return octets
 
     def recv_exactly(self, size):
-        octets = b''
+        octets = bytearray()
         while len(octets) < size:
             more = self.recv(size - len(octets))
             assert more, f'the connection ended after {octets.hex(" ")!r}, {size} octets were expected'
             octets += more
-        return octets
+        return bytes(octets)
 
     def expect(self, octets):
         got = self.recv_exactly(len(octets))

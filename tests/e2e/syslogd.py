@@ -8,9 +8,12 @@ import threading
 from typing import NamedTuple
 
 import forms
+import sockgate
 import socks
 
 KINDS = ('unix', 'unix_stream', 'udp', 'tcp', 'tcp_newline')
+
+SO_RCVBUFFORCE = 33  # no name in the module socket
 
 HEADER = re.compile(r'<(0|[1-9]\d{0,2})>1 (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) ([!-~]{1,255}) ([!-~]{1,48}) '
                     r'([!-~]{1,128}) ([!-~]{1,32}) (.*)', re.S)
@@ -76,6 +79,8 @@ class Server:
         self.sock = socket.socket(socket.AF_UNIX if local else socket.AF_INET,
                                   socket.SOCK_STREAM if stream else socket.SOCK_DGRAM)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.kind == 'udp' and sockgate.ROOT:  # what the kernel throws away is nobody's fault
+            self.sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
         if self.rcvbuf:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.rcvbuf)
         if local:

@@ -73,8 +73,9 @@ check_record(const struct sg_record *rec, const struct sg_record_names *names)
 
     for (int event = 0; event < SG_EVENT_COUNT; event++) {
         const struct sg_event_info info = { (enum sg_event)event, rec, names };
+        const size_t len = sg_event_json(&info, line, sizeof line);
 
-        check_line(line, sg_event_json(&info, line, sizeof line));
+        check_line(line, len);
     }
     MUST(sg_record_event(rec) < SG_EVENT_COUNT);
 }
