@@ -88,6 +88,7 @@ core_libcore_a_SOURCES = \
 	core/timer.c \
 	core/trace.c \
 	core/units.c \
+	core/userpass.c \
 	core/utf8.c \
 	core/verdict.c \
 	core/version.c \

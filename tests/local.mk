@@ -31,6 +31,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_session_states.c \
 	tests/unit/test_socks5.c \
 	tests/unit/test_units.c \
+	tests/unit/test_userpass.c \
 	tests/unit/test_verdicts.c \
 	tests/unit/tables.c \
 	tests/unit/told.c \
@@ -109,7 +110,8 @@ FUZZ_LDADD = core/libcore.a $(CORE_LIBS)
 FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_greeting \
-	tests/fuzz/fuzz_request
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_userpass
 
 check_PROGRAMS += $(FUZZERS)
 
@@ -130,6 +132,12 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_userpass_SOURCES = tests/fuzz/fuzz_userpass.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_userpass_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_userpass_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_userpass_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_userpass_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 
