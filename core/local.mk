@@ -38,10 +38,13 @@ core_libcore_a_SOURCES = \
 	core/file.c \
 	core/filter.c \
 	core/generation.c \
+	core/helper.c \
 	core/hooks.c \
 	core/hosts.c \
 	core/image.c \
 	core/instance.c \
+	core/job.c \
+	core/job_wire.c \
 	core/journal.c \
 	core/json.c \
 	core/keeper.c \
@@ -49,6 +52,7 @@ core_libcore_a_SOURCES = \
 	core/load.c \
 	core/log.c \
 	core/logger.c \
+	core/login.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \
@@ -58,6 +62,7 @@ core_libcore_a_SOURCES = \
 	core/ownaddr.c \
 	core/pending.c \
 	core/policy.c \
+	core/pool.c \
 	core/proc.c \
 	core/question.c \
 	core/question_words.c \

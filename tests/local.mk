@@ -58,16 +58,18 @@ TEST_MODULES = \
 	tests/abi/abi_auth.la \
 	tests/abi/abi_command.la \
 	tests/abi/abi_conf.la \
+	tests/abi/abi_helper.la \
 	tests/abi/abi_log.la \
 	tests/modules/access_async.la \
 	tests/modules/access_hang.la \
 	tests/modules/access_request_only.la \
 	tests/modules/auth_claim.la \
+	tests/modules/auth_liar.la \
+	tests/modules/auth_pw.la \
 	tests/modules/auth_x80.la \
 	tests/modules/bad/abi_major.la \
 	tests/modules/bad/abi_minor.la \
 	tests/modules/bad/both_forms.la \
-	tests/modules/bad/check_blocks.la \
 	tests/modules/bad/check_gssapi.la \
 	tests/modules/bad/command_bind.la \
 	tests/modules/bad/command_empty.la \

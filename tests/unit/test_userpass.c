@@ -23,9 +23,9 @@ same_octets(const struct vector_case *c, const char *key, const uint8_t *octets,
     size_t at = 0;
 
     for (size_t i = 0; i < len; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at,
-                               octets[i] >= 0x21 && octets[i] <= 0x7e && octets[i] != '\\' ? "%c" : "\\x%02X",
-                               octets[i]);
+        at +=
+            (size_t)snprintf(text + at, sizeof text - at,
+                             octets[i] >= 0x21 && octets[i] <= 0x7e && octets[i] != '\\' ? "%c" : "\\x%02X", octets[i]);
     cr_expect_str_eq(text, vector_field(c, key), IN_CASE);
 }
 
