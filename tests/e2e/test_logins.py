@@ -56,6 +56,7 @@ def test_a_login(gw, target):
     record = gw.wait_end(client)
     assert record['event'] == 'session_end'
     assert (record['method'], record['instance'], record['user'], record['assurance']) == ('02', 'pw', 'alice', PASSWORD)
+    assert gw.events(event='auth_ok')[-1]['user'] == 'alice'
 
 
 @pytest.mark.parametrize('name, secret', [
@@ -70,6 +71,8 @@ def test_a_login_that_fails(gw, name, secret):
     assert (record['event'], record['reason'], record['phase']) == ('session_refused', 'login_denied', 'auth')
     assert record['user'] == (name.decode() if name.isascii() else '\U0010ffe9')
     assert 'assurance' not in record
+    failed = gw.events(event='auth_failed')[-1]
+    assert (failed['user'], failed['reason'], failed['client']) == (record['user'], 'login_denied', record['client'])
 
 
 @pytest.mark.parametrize('message, reason, user', [
