@@ -95,7 +95,8 @@ enum sg_msg_tag {
     SG_TAG_VERDICT = 47,
     SG_TAG_ASSURANCE = 48,
     SG_TAG_GROUP = 49, /* of an identity; as often as there are groups */
-    SG_TAG_REASON = 50
+    SG_TAG_REASON = 50,
+    SG_TAG_DELAY = 51 /* milliseconds */
 };
 
 struct sg_msg {

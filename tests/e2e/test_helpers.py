@@ -235,6 +235,23 @@ def test_a_client_that_leaves(gateway):
     assert 'asked about "bob"' not in gw.log()
 
 
+def test_a_refusal_is_held_back(gateway):
+    """As long as the module asks; its helper serves others meanwhile, and a client that leaves is let go."""
+    gw = gateway(pw_config(pw(settings={'delay': '900ms'}, helper={'processes': 1})))
+    began = time.monotonic()
+    with asks(gw, b'held') as held, asks(gw, b'held') as gone:
+        wait_busy(gw, 2, 'held')
+        assert let_in(gw)
+        assert time.monotonic() - began < 0.9, 'the helper has waited'
+        assert end_of(gw, gone) == ('session_failed', 'client_gone')
+        assert held.peek() is None
+        assert status(held) == 1
+        assert time.monotonic() - began >= 0.9
+        held.expect_end()
+    record = gw.wait_end(held)
+    assert (record['reason'], record['user']) == ('login_denied', 'held')
+
+
 @pytest.mark.parametrize('at', ['start', 'reload'])
 def test_a_helper_that_cannot_start(gateway, at):
     """Nothing comes up, and at a reload the old generation goes on."""
