@@ -6,7 +6,8 @@ modules_LTLIBRARIES = \
 	modules/access_rules.la \
 	modules/auth_none.la \
 	modules/cmd_connect.la \
-	modules/log_file.la
+	modules/log_file.la \
+	modules/log_syslog.la
 
 modules_access_rules_la_SOURCES = \
 	modules/access_rules.c \
@@ -16,6 +17,11 @@ modules_access_rules_la_SOURCES = \
 	modules/rules_entry.c \
 	modules/rules_match.c \
 	modules/rules_set.c
+
+modules_log_syslog_la_SOURCES = \
+	modules/log_syslog.c \
+	modules/syslog.h \
+	modules/syslog_link.c
 
 SG_MODULES = $(modules_LTLIBRARIES:modules/%.la=%)
 
