@@ -75,6 +75,15 @@ sg_answer_assurance(struct sg_answer *answer, uint8_t assurance)
 }
 
 void
+sg_answer_delay(struct sg_answer *answer, int64_t ms)
+{
+    const uint16_t delay = (uint16_t)(ms < 0 ? 0 : ms > SG_ANSWER_DELAY_MAX ? SG_ANSWER_DELAY_MAX : ms);
+
+    if (delay > answer->delay_ms)
+        answer->delay_ms = delay;
+}
+
+void
 sg_answer_reason(struct sg_answer *answer, const char *reason)
 {
     (void)snprintf(answer->reason, sizeof answer->reason, "%s", reason);

@@ -12,6 +12,7 @@
 
 #define SG_ANSWER_NAME_MAX 255
 #define SG_ANSWER_TOTAL_MAX 65536
+#define SG_ANSWER_DELAY_MAX 15000
 
 struct sg_answer {
     char *name; /* malloc */
@@ -20,7 +21,8 @@ struct sg_answer {
     uint16_t n_groups;
     size_t total; /* octets of all strings */
     uint8_t assurance;
-    bool failed; /* something did not fit or no memory */
+    bool failed;       /* something did not fit or no memory */
+    uint16_t delay_ms; /* how long a refusal is to be held back; at most SG_ANSWER_DELAY_MAX */
     char reason[128];
 };
 

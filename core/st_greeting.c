@@ -16,7 +16,7 @@ greeting_choose(const struct sg_session *s, const struct sg_socks5_greeting *gre
     for (size_t i = 0; i < hooks->n_auth; i++) {
         const struct sg_ranges *clients = &hooks->auth[i]->conf->clients;
 
-        if (clients->n > 0 && !sg_ranges_contain(clients, &s->rec->client))
+        if (hooks->auth[i]->mod->auth->stub || (clients->n > 0 && !sg_ranges_contain(clients, &s->rec->client)))
             continue;
         if (memchr(greeting->methods, hooks->auth[i]->mod->auth->method, greeting->nmethods) != NULL)
             return hooks->auth[i];

@@ -60,6 +60,7 @@ struct sg_auth_ops {
     enum sg_verdict (*exchange)(struct sg_instance *inst, struct sg_session *s, struct sg_buf *in, struct sg_buf *out,
                                 struct sg_answer *answer);
     size_t max_message; /* exchange: the longest message of the client, which bounds @in; 1-131072 */
+    bool stub; /* the METHOD cannot be served yet: the configuration may name the module, but it is never chosen */
 };
 
 /*
@@ -97,5 +98,15 @@ SG_API void sg_answer_assurance(struct sg_answer *answer, uint8_t assurance);
  * RFC:    none.
  */
 SG_API void sg_answer_reason(struct sg_answer *answer, const char *reason);
+
+/*
+ * Asks that a refusal be held back for @ms milliseconds. The core does that with a timer: check() never sleeps, and its
+ * process is free for the next login meanwhile. Of several calls the longest counts; a login that succeeds is not delayed.
+ * Owner:  none.
+ * Blocks: never.
+ * Errors: none; more than 15 s count as 15 s.
+ * RFC:    none.
+ */
+SG_API void sg_answer_delay(struct sg_answer *answer, int64_t ms);
 
 #endif
