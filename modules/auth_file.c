@@ -154,7 +154,8 @@ file_read(struct telling *telling, const struct file *file, struct users *users,
     if (fd == -1) {
         (void)file_wrong(telling, "cannot be opened: %s", strerror(errno));
         if (stat(conf->path, seen) == -1)
-            return -1;
+            *seen = (struct stat){ .st_size = 0 };
+        return -1;
     }
     if (fstat(fd, seen) == 0 && file_judge(telling, file, seen) == 0 && (text = file_text(telling, fd, seen)) != NULL)
         status = users_read(users, text, (size_t)seen->st_size, conf->legacy_hashes, file_line_wrong, telling);

@@ -83,7 +83,7 @@ ask(struct sg_instance *inst, const struct sg_creds *creds)
 {
     struct sg_answer answer;
     enum sg_verdict verdict;
-    char name[2 * SG_ANSWER_NAME_MAX + 1];
+    char name[2 * SG_ANSWER_NAME_MAX + 1]; /* in hexadecimal */
     int64_t began;
 
     sg_answer_init(&answer, inst->mod->auth->assurance);
