@@ -48,14 +48,14 @@ sg_answer_name(struct sg_answer *answer, const char *name, size_t len)
 }
 
 int
-sg_answer_group(struct sg_answer *answer, const char *group)
+sg_answer_group_octets(struct sg_answer *answer, const char *group, size_t len)
 {
-    const size_t len = strlen(group) + 1;
     char **more, *copy;
 
-    if (answer->total + len > SG_ANSWER_TOTAL_MAX || answer->n_groups == UINT16_MAX)
+    if (answer->total + len + 1 > SG_ANSWER_TOTAL_MAX || answer->n_groups == UINT16_MAX ||
+        memchr(group, '\0', len) != NULL)
         return answer_fail(answer);
-    copy = strdup(group);
+    copy = strndup(group, len);
     more = realloc(answer->groups, (answer->n_groups + 1u) * sizeof(char *));
     if (more != NULL)
         answer->groups = more;
@@ -64,8 +64,14 @@ sg_answer_group(struct sg_answer *answer, const char *group)
         return answer_fail(answer);
     }
     answer->groups[answer->n_groups++] = copy;
-    answer->total += len;
+    answer->total += len + 1;
     return 0;
+}
+
+int
+sg_answer_group(struct sg_answer *answer, const char *group)
+{
+    return sg_answer_group_octets(answer, group, strlen(group));
 }
 
 void

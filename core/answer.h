@@ -28,5 +28,7 @@ struct sg_answer {
 
 void sg_answer_init(struct sg_answer *answer, uint8_t assurance);
 void sg_answer_free(struct sg_answer *answer);
+/* As sg_answer_group(), for octets that came from another process: -1 with a NUL inside. */
+int sg_answer_group_octets(struct sg_answer *answer, const char *group, size_t len);
 
 #endif

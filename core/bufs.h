@@ -5,13 +5,16 @@
 #ifndef SG_BUFS_H
 #define SG_BUFS_H
 
+#include <stdbool.h>
+
 #include <sockgate/buf.h>
 
 /* Octets [off, len) of data wait. No memory is held while it is empty (sg_buf_consume() of the last octet frees). */
 struct sg_buf {
     uint8_t *data;
     size_t off, len, cap;
-    size_t max; /* never more than this many octets wait */
+    size_t max;  /* never more than this many octets wait */
+    bool secret; /* what leaves is wiped: it may be a password */
 };
 
 void sg_buf_init(struct sg_buf *buf, size_t max);

@@ -201,6 +201,23 @@ check_namesake(const struct check *check, size_t n)
     return NULL;
 }
 
+/* Who the helpers of an instance are to be. */
+static void
+check_helper(const struct check *check, size_t i)
+{
+    const struct sg_module_conf *m = sg_conf_module(check->conf, i);
+    const struct sg_where where = check_element_key(check, "modules", i, "helper.user", &m->helper.where);
+
+    if (m->helper.user == NULL)
+        return;
+    if (geteuid() != 0)
+        sg_diag_note(check->diag, &where, "user: \"%.60s\" has no effect: sockgate was not started as root",
+                     m->helper.user);
+    else if (getpwnam(m->helper.user) == NULL)
+        sg_diag_error(check->diag, &where, "user",
+                      "user: there is no user \"%.60s\" on this system; create it or name another", m->helper.user);
+}
+
 static void
 check_modules(const struct check *check)
 {
@@ -208,6 +225,7 @@ check_modules(const struct check *check)
         const struct sg_module_conf *m = sg_conf_module(check->conf, i), *namesake;
         const struct sg_where where = check_element_key(check, "modules", i, "name", &m->where);
 
+        check_helper(check, i);
         if (m->name == NULL)
             continue;
         check_name(check, &where, "instance", m->name);

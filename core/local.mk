@@ -39,10 +39,13 @@ core_libcore_a_SOURCES = \
 	core/file.c \
 	core/filter.c \
 	core/generation.c \
+	core/helper.c \
 	core/hooks.c \
 	core/hosts.c \
 	core/image.c \
 	core/instance.c \
+	core/job.c \
+	core/job_wire.c \
 	core/journal.c \
 	core/json.c \
 	core/keeper.c \
@@ -50,6 +53,7 @@ core_libcore_a_SOURCES = \
 	core/load.c \
 	core/log.c \
 	core/logger.c \
+	core/login.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \
@@ -62,6 +66,7 @@ core_libcore_a_SOURCES = \
 	core/passwd_file.c \
 	core/pending.c \
 	core/policy.c \
+	core/pool.c \
 	core/proc.c \
 	core/question.c \
 	core/question_words.c \
@@ -92,6 +97,7 @@ core_libcore_a_SOURCES = \
 	core/timer.c \
 	core/trace.c \
 	core/units.c \
+	core/userpass.c \
 	core/utf8.c \
 	core/verdict.c \
 	core/version.c \

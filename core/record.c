@@ -213,12 +213,11 @@ record_identity(struct sg_json *json, const struct sg_record *rec, const struct 
         return;
     record_hex(json, "method", rec->method);
     record_named(json, "instance", names, rec->instance);
-    if (!rec->identified)
-        return;
-    if (rec->user.len == 0)
+    if (rec->identified && rec->user.len == 0)
         sg_json_string(json, "user", "");
-    record_text(json, "user", rec, &rec->user);
-    sg_json_number(json, "assurance", rec->assurance);
+    record_text(json, "user", rec, &rec->user); /* of a login that failed: whose it was to be */
+    if (rec->identified)
+        sg_json_number(json, "assurance", rec->assurance);
 }
 
 static void

@@ -25,6 +25,7 @@
 #include "bufs.h"
 #include "deadline.h"
 #include "hooks.h"
+#include "login.h"
 #include "record.h"
 #include "worker.h"
 
@@ -47,6 +48,7 @@ enum sg_state {
 #define SG_SETUP_OUT_MAX 262144
 
 struct sg_dial;
+struct sg_login;
 struct sg_relay;
 
 /* The connection that a dial has made. */
@@ -82,6 +84,7 @@ struct sg_session {
     bool ending;    /* to be ended, as soon as no code of a module is on the stack */
 
     struct sg_instance *auth; /* the instance that serves METHOD */
+    struct sg_login *login;   /* AUTH: that is being checked; NULL: none */
     size_t unconsumed;        /* AUTH: octets in `in` that exchange() did not want yet */
     struct sg_answer answer;  /* owns the strings of `identity` */
     struct sg_identity identity;

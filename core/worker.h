@@ -16,6 +16,7 @@
 #include "journal.h"
 
 struct sg_hosts;
+struct sg_pools;
 
 /* A page shared with the generation, which reads it for the watchdog. Aligned words only: a writer may be killed. */
 struct sg_worker_status {
@@ -40,6 +41,7 @@ struct sg_worker_boot {
     const struct sg_worker_listener *listeners;
     size_t n_listeners;
     const struct sg_hosts *hosts; /* NULL: none */
+    struct sg_pools *pools;       /* NULL: no helpers */
     int channel;                  /* orders; end of file: the generation is gone */
     struct sg_worker_status *status;
     unsigned number; /* 0 .. workers - 1 */

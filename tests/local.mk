@@ -34,6 +34,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_session_states.c \
 	tests/unit/test_socks5.c \
 	tests/unit/test_units.c \
+	tests/unit/test_userpass.c \
 	tests/unit/test_users.c \
 	tests/unit/test_verdicts.c \
 	tests/unit/tables.c \
@@ -78,16 +79,18 @@ TEST_MODULES = \
 	tests/abi/abi_auth.la \
 	tests/abi/abi_command.la \
 	tests/abi/abi_conf.la \
+	tests/abi/abi_helper.la \
 	tests/abi/abi_log.la \
 	tests/modules/access_async.la \
 	tests/modules/access_hang.la \
 	tests/modules/access_request_only.la \
 	tests/modules/auth_claim.la \
+	tests/modules/auth_liar.la \
+	tests/modules/auth_pw.la \
 	tests/modules/auth_x80.la \
 	tests/modules/bad/abi_major.la \
 	tests/modules/bad/abi_minor.la \
 	tests/modules/bad/both_forms.la \
-	tests/modules/bad/check_blocks.la \
 	tests/modules/bad/check_gssapi.la \
 	tests/modules/bad/command_bind.la \
 	tests/modules/bad/command_empty.la \
@@ -131,7 +134,8 @@ FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_greeting \
 	tests/fuzz/fuzz_ident \
-	tests/fuzz/fuzz_request
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_userpass
 
 check_PROGRAMS += $(FUZZERS)
 
@@ -158,6 +162,12 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_userpass_SOURCES = tests/fuzz/fuzz_userpass.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_userpass_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_userpass_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_userpass_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_userpass_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 

@@ -578,8 +578,7 @@ BAD = [path.stem for path in sorted((sockgate.TOP / 'tests/modules/bad').glob('*
 def bad_config(name):
     """The module in the place where its role belongs."""
     entry = module(name, name='it', folder='modules/bad')
-    place = {'both_forms': 'auth', 'check_blocks': 'auth', 'check_gssapi': 'auth', 'exchange_00': 'auth',
-             'max_message': 'auth', 'method_ff': 'auth'}.get(name, 'access')
+    place = {'both_forms': 'auth', 'check_gssapi': 'auth', 'exchange_00': 'auth', 'max_message': 'auth', 'method_ff': 'auth'}.get(name, 'access')
     if name.startswith('command_'):
         return sockgate.config(modules=[entry], hooks={'command': {'connect': 'it'}})
     return sockgate.config(modules=[entry], hooks={place: ['it']})

@@ -18,7 +18,7 @@
     "  { name = \"x80too\"; file = \"" TEST_MODULES "auth_x80.so\"; },\n"                                              \
     "  { name = \"ff\"; file = \"" BAD_MODULES "method_ff.so\"; },\n"                                                  \
     "  { name = \"exchange00\"; file = \"" BAD_MODULES "exchange_00.so\"; },\n"                                        \
-    "  { name = \"blocks\"; file = \"" BAD_MODULES "check_blocks.so\"; },\n"                                           \
+    "  { name = \"pw\"; file = \"" TEST_MODULES "auth_pw.so\"; helper = { processes = 1; }; },\n"                      \
     "  { name = \"gssapi\"; file = \"" BAD_MODULES "check_gssapi.so\"; } );\n"
 
 /* The hooks stand in line 12, the listener in line 13. */
@@ -61,9 +61,8 @@ static const struct {
       "12: \"none\" and \"exchange00\" both claim METHOD 00" },
     { "auth = \"exchange00\"; " ACCESS COMMAND, LOCAL, "12: \"exchange00\": METHOD 00 has no messages" },
     { "auth = \"ff\"; " ACCESS COMMAND, LOCAL, "12: \"ff\" claims METHOD ff" },
-    { "auth = \"blocks\"; " ACCESS COMMAND, LOCAL,
-      "12: \"blocks\" needs a helper pool for its check, which this version of sockgate does not have" },
-    { "auth = \"gssapi\"; " ACCESS COMMAND, LOCAL, "12: \"gssapi\": a check serves METHOD 00; for METHOD 01" },
+    { "auth = \"gssapi\"; " ACCESS COMMAND, LOCAL,
+      "12: \"gssapi\": a check serves METHOD 00 or 02; METHOD 01 needs an exchange" },
     { "auth = \"none\"; access = \"nonesuch\"; " COMMAND, LOCAL, "12: there is no instance \"nonesuch\"" },
 };
 
