@@ -196,7 +196,7 @@ login_refused(struct sg_instance *inst, const struct login *login, pam_handle_t 
         const char *auth, *account;
     } table[] = {
         { PAM_USER_UNKNOWN, SG_DECLINED, SG_DENY, "unknown user", "no such account" },
-        { PAM_AUTH_ERR, SG_DENY, SG_DENY, "wrong password", "account locked" },
+        { PAM_AUTH_ERR, SG_DENY, SG_DENY, "wrong password", "account locked or refused" },
         { PAM_PERM_DENIED, SG_DENY, SG_DENY, "not permitted", "account locked or not permitted here" },
         { PAM_MAXTRIES, SG_DENY, SG_DENY, "too many tries", "too many tries" },
         { PAM_ACCT_EXPIRED, SG_DENY, SG_DENY, "account expired", "account expired" },

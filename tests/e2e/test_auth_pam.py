@@ -162,7 +162,7 @@ def test_authentication_fails(stack, status, verdict, reason):
 @pytest.mark.parametrize('status, verdict, reason', [
     (ACCT_EXPIRED, DENY, 'account expired'),
     (NEW_AUTHTOK_REQD, DENY, 'password expired'),
-    (AUTH_ERR, DENY, 'account locked'),
+    (AUTH_ERR, DENY, 'account locked or refused'),
     (PERM_DENIED, DENY, 'account locked or not permitted here'),
     (USER_UNKNOWN, DENY, 'no such account'),
     (AUTHINFO_UNAVAIL, ERROR, 'unavailable')])
