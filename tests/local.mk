@@ -25,7 +25,9 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_deadline.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_ident.c \
+	tests/unit/test_job_wire.c \
 	tests/unit/test_loader.c \
+	tests/unit/test_login_walk.c \
 	tests/unit/test_names.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rules_set.c \
@@ -134,6 +136,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_greeting \
 	tests/fuzz/fuzz_ident \
+	tests/fuzz/fuzz_job \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_userpass
 
@@ -156,6 +159,12 @@ tests_fuzz_fuzz_ident_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/modules
 tests_fuzz_fuzz_ident_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_ident_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_ident_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_job_SOURCES = tests/fuzz/fuzz_job.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_job_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_job_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_job_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_job_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)

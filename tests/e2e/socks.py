@@ -31,6 +31,11 @@ def request(host, port, cmd=CONNECT, ver=5, rsv=0):
     return bytes([ver, cmd, rsv]) + address(host, port)
 
 
+def userpass(name, secret, ver=1):
+    """The login of RFC 1929."""
+    return bytes([ver, len(name)]) + name + bytes([len(secret)]) + secret
+
+
 def counted(text):
     """Its length in one octet, then its octets."""
     return bytes([len(text.encode())]) + text.encode()
@@ -155,6 +160,14 @@ class Client:
         ver, method = self.recv_exactly(2)
         assert ver == 5
         return method
+
+    def login(self, name, secret):
+        """The greeting with METHOD 02 alone, and a login; its STATUS."""
+        assert self.greet(b'\x02') == 2
+        self.send(userpass(name, secret))
+        ver, status = self.recv_exactly(2)
+        assert ver == 1
+        return status
 
     def claim(self, name='', groups=(), assurance=0):
         """The greeting and the message of tests/modules/auth_claim.c: whoever the test says."""

@@ -490,8 +490,8 @@ def abi_config(**settings):
         modules=[module('abi_auth', name='hello', folder='abi'), module('abi_access', folder='abi'),
                  module('abi_conf', name='given', folder='abi', settings=dict(ABI_SETTINGS, **settings)),
                  module('abi_conf', name='defaults', folder='abi'), module('abi_command', folder='abi'),
-                 module('abi_log', folder='abi')],
-        hooks={'auth': ['hello'], 'access': ['given', 'defaults', 'abi_access'], 'command': {'connect': 'abi_command'}, 'log': ['abi_log']})
+                 module('abi_helper', folder='abi'), module('abi_log', folder='abi')],
+        hooks={'auth': ['hello'], 'access': ['abi_helper', 'given', 'defaults', 'abi_access'], 'command': {'connect': 'abi_command'}, 'log': ['abi_log']})
 
 
 def line_of(gw, words):

@@ -75,7 +75,7 @@ channel(void)
 static void
 put(int more)
 {
-    (void)!send(channel(), &message, 8 + message.len + (size_t)more, MSG_NOSIGNAL);
+    (void)!send(channel(), &message, (size_t)message.len + 8 + (size_t)more, MSG_NOSIGNAL);
 }
 
 static void
@@ -104,6 +104,8 @@ lie(const char *how)
     if (strcmp(how, "short") == 0) {
         message.len -= 2;
         put(0);
+    } else if (strcmp(how, "cut") == 0) {
+        put(-3);
     } else if (strcmp(how, "long") == 0) {
         put(5);
     } else if (strcmp(how, "empty") == 0) {
