@@ -11,21 +11,11 @@ import pytest
 
 import sockgate
 from conftest import needs_root
-from socks import counted
 from test_auth_file import crypt
 from test_auth_ident import Ident
 from test_auth_pam import ASKS
 
 HELPER = {'processes': 2}
-
-
-def login(client, name, secret):
-    """Greeting and RFC 1929; the STATUS."""
-    assert client.greet(b'\x02') == 2
-    client.send(b'\x01', counted(name), counted(secret))
-    ver, status = client.recv_exactly(2)
-    assert ver == 1
-    return status
 
 
 @pytest.fixture
@@ -62,21 +52,21 @@ def test_a_password_file(gateway, target, folder):
     gw = gateway(sockgate.config(rules=[{'allow': {'group': 'staff'}, 'special': ['loopback']}],
                                  modules=[file_instance(path)], hooks={'auth': ['file']}))
     with gw.connect() as client:
-        assert login(client, 'alice', 'secret') == 0
+        assert client.login(b'alice', b'secret') == 0
         assert client.request(*target.where).rep == 0
         record = gw.wait_record(event='session_start', client=client.name)
         assert (record['user'], record['instance'], record['assurance']) == ('alice', 'file', 20)
     with gw.connect() as client:
-        assert login(client, 'bob', 'hunter2') == 0
+        assert client.login(b'bob', b'hunter2') == 0
         assert client.request(*target.where).rep == 2
-    for name, secret, why in (('alice', 'wrong', 'wrong password'), ('carol', 'secret', 'unknown user')):
+    for name, secret, why in ((b'alice', b'wrong', 'wrong password'), (b'carol', b'secret', 'unknown user')):
         with gw.connect() as client:
-            assert login(client, name, secret) == 1
+            assert client.login(name, secret) == 1
             assert why in str(refused(gw, client))
     users_file(folder, f'alice:{crypt("new")}:staff\n')
-    for secret, status in (('secret', 1), ('new', 0)):
+    for secret, status in ((b'secret', 1), (b'new', 0)):
         with gw.connect() as client:
-            assert login(client, 'alice', secret) == status
+            assert client.login(b'alice', secret) == status
 
 
 def holds(pid, octets):
@@ -103,9 +93,9 @@ def test_hashes_are_in_helpers_only(gateway, folder):
     hashed = crypt('canary-password').split('$')[-1].encode()
     path = users_file(folder, f'alice:{crypt("canary-password")}\n')
     gw = gateway(sockgate.config(modules=[file_instance(path)], hooks={'auth': ['file']}))
-    for secret, status in (('canary-password', 0), ('canary-wrong', 1)):
+    for secret, status in ((b'canary-password', 0), (b'canary-wrong', 1)):
         with gw.connect() as client:
-            assert login(client, 'alice', secret) == status
+            assert client.login(b'alice', secret) == status
     gw.wait_records(2)
     titles = {sockgate.title(pid): pid for pid in gw.processes()}
     helpers = {title for title, pid in titles.items() if holds(pid, hashed)}
@@ -128,11 +118,11 @@ def test_pam(gateway, target, folder):
     listeners = [sockgate.listener(), sockgate.listener('expired', hooks={'auth': ['expired']})]
     gw = gateway(sockgate.config(modules=instances, hooks={'auth': ['sockgate']}, listeners=listeners))
     with gw.connect() as client:
-        assert login(client, 'alice', 'secret') == 0
+        assert client.login(b'alice', b'secret') == 0
         assert client.request(*target.where).rep == 0
         assert gw.wait_record(event='session_start', client=client.name)['user'] == 'alice@example'
     with gw.connect('expired') as client:
-        assert login(client, 'alice', 'canary-password') == 1
+        assert client.login(b'alice', b'canary-password') == 1
         assert 'account expired' in str(refused(gw, client))
     assert 'canary-password' not in gw.log()
 
@@ -146,10 +136,10 @@ def test_a_chain(gateway, folder):
     path = users_file(folder, f'alice:{crypt("hunter2")}\n')
     pam = {'name': 'pam', 'file': 'auth_pam.so', 'helper': HELPER, 'settings': {'service_dir': str(folder)}}
     gw = gateway(sockgate.config(modules=[file_instance(path), pam], hooks={'auth': ['file', 'pam']}))
-    for name, secret, status, instance in (('alice', 'hunter2', 0, 'file'), ('alice', 'secret', 1, 'file'),
-                                           ('bob', 'secret', 0, 'pam'), ('bob', 'hunter2', 1, 'pam')):
+    for name, secret, status, instance in ((b'alice', b'hunter2', 0, 'file'), (b'alice', b'secret', 1, 'file'),
+                                           (b'bob', b'secret', 0, 'pam'), (b'bob', b'hunter2', 1, 'pam')):
         with gw.connect() as client:
-            assert login(client, name, secret) == status
+            assert client.login(name, secret) == status
             client.close()
             assert gw.wait_record(client=client.name)['instance'] == instance
 
