@@ -146,11 +146,12 @@ sg_job_get_taken(const struct sg_msg *msg, pid_t *pid_out)
 /* ---- answers */
 
 static void
-job_answer(struct sg_msg *msg, enum sg_verdict verdict, uint8_t assurance, const char *reason)
+job_answer(struct sg_msg *msg, enum sg_verdict verdict, uint8_t assurance, uint16_t delay_ms, const char *reason)
 {
     sg_msg_begin(msg, SG_MSG_JOB_ANSWER);
     sg_msg_put_u64(msg, SG_TAG_VERDICT, (uint64_t)(unsigned)verdict);
     sg_msg_put_u64(msg, SG_TAG_ASSURANCE, assurance);
+    sg_msg_put_u64(msg, SG_TAG_DELAY, delay_ms);
     if (reason[0] != '\0')
         sg_msg_put(msg, SG_TAG_REASON, reason, strlen(reason) + 1);
 }
@@ -158,17 +159,18 @@ job_answer(struct sg_msg *msg, enum sg_verdict verdict, uint8_t assurance, const
 void
 sg_job_put_answer(struct sg_msg *msg, enum sg_verdict verdict, const struct sg_answer *answer)
 {
-    job_answer(msg, verdict, answer->assurance, answer->reason);
+    job_answer(msg, verdict, answer->assurance, answer->delay_ms, answer->reason);
     if (answer->name != NULL)
         sg_msg_put(msg, SG_TAG_USER, answer->name, answer->name_len);
     for (unsigned i = 0; i < answer->n_groups; i++)
         sg_msg_put(msg, SG_TAG_GROUP, answer->groups[i], strlen(answer->groups[i]));
     if (answer->failed || msg->overflow)
-        job_answer(msg, SG_ERROR, SG_ASSURANCE_NONE, "the identity is too large: nothing of it is cut");
+        job_answer(msg, SG_ERROR, SG_ASSURANCE_NONE, answer->delay_ms,
+                   "the identity is too large: nothing of it is cut");
 }
 
 struct job_answer_out {
-    uint64_t verdict, assurance;
+    uint64_t verdict, assurance, delay_ms;
     struct sg_answer *answer;
 };
 
@@ -181,6 +183,8 @@ job_take_answer(const struct sg_msg_field *field, void *arg)
     case SG_TAG_VERDICT: return job_value(field, &out->verdict, sizeof out->verdict) && out->verdict <= UINT32_MAX;
     case SG_TAG_ASSURANCE:
         return job_value(field, &out->assurance, sizeof out->assurance) && out->assurance <= UINT8_MAX;
+    case SG_TAG_DELAY:
+        return job_value(field, &out->delay_ms, sizeof out->delay_ms) && out->delay_ms <= SG_ANSWER_DELAY_MAX;
     case SG_TAG_USER: return sg_answer_name(out->answer, (const char *)field->data, field->len) == 0;
     case SG_TAG_GROUP: return sg_answer_group_octets(out->answer, (const char *)field->data, field->len) == 0;
     case SG_TAG_REASON:
@@ -196,7 +200,7 @@ job_take_answer(const struct sg_msg_field *field, void *arg)
 int
 sg_job_get_answer(const struct sg_msg *msg, enum sg_verdict *verdict_out, struct sg_answer *answer)
 {
-    const uint64_t needed = SEEN(VERDICT) | SEEN(ASSURANCE);
+    const uint64_t needed = SEEN(VERDICT) | SEEN(ASSURANCE) | SEEN(DELAY);
     struct job_answer_out out = { .answer = answer };
     uint64_t seen;
 
@@ -205,6 +209,7 @@ sg_job_get_answer(const struct sg_msg *msg, enum sg_verdict *verdict_out, struct
         return -1;
     }
     answer->assurance = (uint8_t)out.assurance;
+    answer->delay_ms = (uint16_t)out.delay_ms;
     *verdict_out = (enum sg_verdict)out.verdict;
     return 0;
 }

@@ -19,7 +19,10 @@
 struct sg_login {
     sg_login_done *done;
     struct sg_job *job;
-    size_t next; /* in the hook table */
+    size_t next;             /* in the hook table */
+    ev_timer hold;           /* a refusal that is held back; */
+    enum sg_outcome outcome; /* these two with it */
+    enum sg_reason reason;
     enum sg_creds_kind kind;
     size_t name_len, secret_len;
     char octets[]; /* name, then secret */
@@ -38,6 +41,7 @@ login_free(struct sg_session *s)
     struct sg_login *login = s->login;
 
     s->login = NULL;
+    ev_timer_stop(sg_worker_loop(), &login->hold);
     sg_job_withdraw(login->job);
     sodium_memzero(login, sizeof *login + login->name_len + login->secret_len);
     free(login);
@@ -58,12 +62,42 @@ sg_login_runs(const struct sg_session *s)
     return s->login != NULL;
 }
 
+static void
+login_over(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
+{
+    sg_login_done *done = s->login->done;
+
+    login_free(s);
+    done(s, outcome, reason);
+}
+
+static void
+login_held(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct sg_session *s = timer->data;
+
+    (void)loop, (void)revents;
+    login_over(s, s->login->outcome, s->login->reason);
+}
+
+/* Nobody waits for it but the client; what it has shown is not kept that long. */
+static void
+login_hold(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
+{
+    struct sg_login *login = s->login;
+
+    login->outcome = outcome;
+    login->reason = reason;
+    sodium_memzero(login->octets + login->name_len, login->secret_len);
+    ev_timer_init(&login->hold, login_held, (ev_tstamp)s->answer.delay_ms / 1000, 0.);
+    login->hold.data = s;
+    ev_timer_start(sg_worker_loop(), &login->hold);
+}
+
 /* The one place where a login ends with an answer. */
 static void
 login_end(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
 {
-    sg_login_done *done = s->login->done;
-
     if (outcome == SG_OUTCOME_GRANT && s->answer.failed) {
         sg_module_error(s->auth, s, "its answer did not fit: the login fails");
         outcome = SG_OUTCOME_ERROR;
@@ -71,8 +105,10 @@ login_end(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
     }
     if (outcome != SG_OUTCOME_GRANT)
         login_note(s);
-    login_free(s);
-    done(s, outcome, reason);
+    if (outcome != SG_OUTCOME_GRANT && s->answer.delay_ms > 0)
+        login_hold(s, outcome, reason);
+    else
+        login_over(s, outcome, reason);
 }
 
 /* ---- one instance */

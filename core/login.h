@@ -5,7 +5,7 @@
  *
  *   start --> first instance of the METHOD --DECLINED--> next ... --> end of the list: refused
  *                      |  check(), here or in a helper
- *                      +--OK, DENY, ERROR, busy, unavailable--> done
+ *                      +--OK, DENY, ERROR, busy, unavailable--> [refused: held back, if the answer says so] --> done
  */
 #ifndef SG_LOGIN_H
 #define SG_LOGIN_H

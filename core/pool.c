@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "helper.h"
 #include "image_core.h"
+#include "journal.h"
 #include "log.h"
 #include "units.h"
 
@@ -49,27 +50,30 @@ pool_open(struct sg_pools *pools, struct sg_pool *pool, struct sg_instance *inst
     pool->loads =
         mmap(NULL, pools->n_workers * sizeof *pool->loads, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     statuses = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    pool->helpers = calloc(pool->n, sizeof *pool->helpers);
-    if (pool->loads == MAP_FAILED || statuses == MAP_FAILED || pool->helpers == NULL || sg_proc_channel(pair) == -1)
+    if (pool->loads == MAP_FAILED || statuses == MAP_FAILED || sg_proc_channel(pair) == -1)
         return -1;
     pool->in = pair[0];
     pool->out = pair[1];
     pool_room(pool);
     for (unsigned i = 0; i < pool->n; i++)
-        pool->helpers[i] = (struct sg_helper){ .channel = -1, .status = &statuses[i] };
+        pools->helpers[pools->n_helpers++] = (struct sg_helper){ .pool = pool, .channel = -1, .status = &statuses[i] };
     if (sg_proc_rights(user, &pool->rights) == -1) {
         errno = EINVAL;
         return -1;
     }
     inst->pool = pool;
-    pools->n_helpers += pool->n;
     return 0;
 }
 
 int
 sg_pools_open(struct sg_pools *pools, const struct sg_conf *conf, struct sg_instances *all, unsigned n_workers)
 {
+    size_t n = 0;
+
+    for (size_t i = 0; i < all->n; i++)
+        n += (size_t)all->v[i].conf->helper.processes;
     pools->v = sg_arena_alloc(conf->arena, all->n * sizeof *pools->v + 1);
+    pools->helpers = sg_arena_alloc(conf->arena, n * sizeof *pools->helpers + 1);
     pools->n_workers = n_workers;
     for (size_t i = 0; i < all->n; i++) {
         if (!sg_instance_serves(&all->v[i], SG_PROCESS_HELPER))
@@ -92,14 +96,16 @@ sg_pools_worker(struct sg_pools *pools, unsigned number)
 /* ---- starting */
 
 static void
-pool_child(struct sg_pools *pools, const struct sg_pool *pool, const struct sg_helper *helper, int channel)
+pool_child(struct sg_pools *pools, const struct sg_helper *helper, int channel)
 {
+    const struct sg_pool *pool = helper->pool;
     const struct sg_helper_boot boot = { pool->inst, pool->conf, pool->out, channel, helper->status };
     const int keep[] = { channel, pool->out, sg_log_fd() };
     char role[80];
     sigset_t none;
 
     sg_proc_close_others(keep, sizeof keep / sizeof keep[0]);
+    sg_journal_close();                   /* the generation's */
     for (size_t i = 0; i < pools->n; i++) /* no helper's business */
         (void)munmap(pools->v[i].loads, pools->n_workers * sizeof *pool->loads);
     (void)sigemptyset(&none);
@@ -113,7 +119,7 @@ pool_child(struct sg_pools *pools, const struct sg_pool *pool, const struct sg_h
 }
 
 static int
-pool_spawn(struct sg_pools *pools, const struct sg_pool *pool, struct sg_helper *helper)
+pool_spawn(struct sg_pools *pools, struct sg_helper *helper)
 {
     int pair[2];
 
@@ -123,7 +129,7 @@ pool_spawn(struct sg_pools *pools, const struct sg_pool *pool, struct sg_helper 
     atomic_store(&helper->status->busy_since_ms, sg_mono_ms());
     helper->pid = fork();
     if (helper->pid == 0)
-        pool_child(pools, pool, helper, pair[1]);
+        pool_child(pools, helper, pair[1]);
     (void)close(pair[1]);
     if (helper->pid == -1) {
         helper->pid = 0;
@@ -137,13 +143,13 @@ pool_spawn(struct sg_pools *pools, const struct sg_pool *pool, struct sg_helper 
 }
 
 static void
-pool_start(struct sg_pools *pools, const struct sg_pool *pool, struct sg_helper *helper, int64_t now_ms)
+pool_start(struct sg_pools *pools, struct sg_helper *helper, int64_t now_ms)
 {
     if (helper->pid != 0 || pools->ending || helper->start_at_ms > now_ms)
         return;
-    if (pool_spawn(pools, pool, helper) == 0)
+    if (pool_spawn(pools, helper) == 0)
         return;
-    sg_logf_limited(SG_LOG_ERR, "cannot start a helper of \"%s\": %s", pool->inst->name, strerror(errno));
+    sg_logf_limited(SG_LOG_ERR, "cannot start a helper of \"%s\": %s", helper->pool->inst->name, strerror(errno));
     helper->start_at_ms = now_ms + 1000;
 }
 
@@ -157,8 +163,9 @@ pool_condemn(struct sg_helper *helper)
 }
 
 static void
-pool_watch(const struct sg_pool *pool, struct sg_helper *helper, int64_t now_ms)
+pool_watch(struct sg_helper *helper, int64_t now_ms)
 {
+    const struct sg_pool *pool = helper->pool;
     const int64_t since = atomic_load(&helper->status->busy_since_ms);
     char text[32];
 
@@ -172,17 +179,18 @@ pool_watch(const struct sg_pool *pool, struct sg_helper *helper, int64_t now_ms)
 void
 sg_pools_look(struct sg_pools *pools, int64_t now_ms)
 {
-    for (size_t i = 0; i < pools->n; i++)
-        for (unsigned h = 0; h < pools->v[i].n; h++) {
-            struct sg_helper *helper = &pools->v[i].helpers[h];
+    for (unsigned i = 0; i < pools->n_helpers; i++) {
+        struct sg_helper *helper = &pools->helpers[i];
 
-            pool_start(pools, &pools->v[i], helper, now_ms);
-            pool_watch(&pools->v[i], helper, now_ms);
-            if (helper->channel != -1)
-                (void)sg_images_send(helper->channel, &helper->images); /* the rest is for the next time */
-        }
-    if (pools->ending && now_ms >= pools->kill_at_ms)
-        sg_pools_kill(pools);
+        pool_start(pools, helper, now_ms);
+        pool_watch(helper, now_ms);
+        if (helper->channel != -1)
+            (void)sg_images_send(helper->channel, &helper->images); /* the rest is for the next time */
+    }
+    if (!pools->ending || now_ms < pools->kill_at_ms)
+        return;
+    sg_pools_kill(pools);
+    pools->kill_at_ms = INT64_MAX;
 }
 
 int64_t
@@ -190,19 +198,17 @@ sg_pools_due(const struct sg_pools *pools, int64_t now_ms)
 {
     int64_t due = pools->ending ? pools->kill_at_ms - now_ms : INT64_MAX;
 
-    for (size_t i = 0; i < pools->n && !pools->ending; i++)
-        for (unsigned h = 0; h < pools->v[i].n; h++)
-            if (pools->v[i].helpers[h].pid == 0 && pools->v[i].helpers[h].start_at_ms - now_ms < due)
-                due = pools->v[i].helpers[h].start_at_ms - now_ms;
+    for (unsigned i = 0; i < pools->n_helpers && !pools->ending; i++)
+        if (pools->helpers[i].pid == 0 && pools->helpers[i].start_at_ms - now_ms < due)
+            due = pools->helpers[i].start_at_ms - now_ms;
     return due > 0 ? due : 0;
 }
 
 void
 sg_pools_poll(const struct sg_pools *pools, struct pollfd *fds)
 {
-    for (size_t i = 0; i < pools->n; i++)
-        for (unsigned h = 0; h < pools->v[i].n; h++)
-            *fds++ = (struct pollfd){ pools->v[i].helpers[h].channel, POLLIN, 0 };
+    for (unsigned i = 0; i < pools->n_helpers; i++)
+        fds[i] = (struct pollfd){ pools->helpers[i].channel, POLLIN, 0 };
 }
 
 static void
@@ -227,17 +233,26 @@ pool_receive(struct sg_helper *helper)
 void
 sg_pools_polled(struct sg_pools *pools, const struct pollfd *fds)
 {
-    for (size_t i = 0; i < pools->n; i++)
-        for (unsigned h = 0; h < pools->v[i].n; h++, fds++)
-            if (fds->revents != 0)
-                pool_receive(&pools->v[i].helpers[h]);
+    for (unsigned i = 0; i < pools->n_helpers; i++)
+        if (fds[i].revents != 0)
+            pool_receive(&pools->helpers[i]);
 }
 
 /* ---- the end of one */
 
-static void
-pool_died(struct sg_pools *pools, struct sg_pool *pool, struct sg_helper *helper, int status, int64_t now_ms)
+static struct sg_helper *
+pool_helper(struct sg_pools *pools, pid_t pid)
 {
+    for (unsigned i = 0; i < pools->n_helpers; i++)
+        if (pools->helpers[i].pid == pid && pid != 0)
+            return &pools->helpers[i];
+    return NULL;
+}
+
+static void
+pool_died(struct sg_pools *pools, struct sg_helper *helper, int status, int64_t now_ms)
+{
+    struct sg_pool *pool = helper->pool;
     const bool expected = helper->ready && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     char text[64], line[200];
 
@@ -257,46 +272,38 @@ pool_died(struct sg_pools *pools, struct sg_pool *pool, struct sg_helper *helper
 bool
 sg_pools_reaped(struct sg_pools *pools, pid_t pid, int status, int64_t now_ms)
 {
-    for (size_t i = 0; i < pools->n; i++)
-        for (unsigned h = 0; h < pools->v[i].n; h++) {
-            struct sg_helper *helper = &pools->v[i].helpers[h];
+    struct sg_helper *helper = pool_helper(pools, pid);
 
-            if (helper->pid != pid)
-                continue;
-            pool_died(pools, &pools->v[i], helper, status, now_ms);
-            if (helper->channel != -1)
-                (void)close(helper->channel);
-            helper->channel = -1;
-            helper->pid = 0;
-            helper->ready = false;
-            helper->start_at_ms = sg_throttle_next(&helper->throttle, now_ms);
-            return true;
-        }
-    return false;
+    if (helper == NULL)
+        return false;
+    pool_died(pools, helper, status, now_ms);
+    if (helper->channel != -1)
+        (void)close(helper->channel);
+    helper->channel = -1;
+    helper->pid = 0;
+    helper->ready = false;
+    helper->start_at_ms = sg_throttle_next(&helper->throttle, now_ms);
+    return true;
 }
 
 void
 sg_pools_accused(struct sg_pools *pools, const struct sg_msg *msg)
 {
     char name[64], what[128];
+    struct sg_helper *helper;
     uint64_t pid;
 
     if (!sg_msg_get_str(msg, SG_TAG_NAME, name, sizeof name) || !sg_msg_get_u64(msg, SG_TAG_PID, &pid) ||
-        !sg_msg_get_str(msg, SG_TAG_TEXT, what, sizeof what))
+        !sg_msg_get_str(msg, SG_TAG_TEXT, what, sizeof what) || pid > INT32_MAX)
         return;
-    for (size_t i = 0; i < pools->n; i++)
-        for (unsigned h = 0; h < pools->v[i].n && strcmp(pools->v[i].inst->name, name) == 0; h++) {
-            struct sg_helper *helper = &pools->v[i].helpers[h];
-
-            if (helper->pid == 0 || (uint64_t)helper->pid != pid || helper->condemned)
-                continue;
-            sg_logf(SG_LOG_ERR, "helper of \"%s\" (pid %d) breaks the rules, it is replaced: %s", name,
-                    (int)helper->pid, what);
-            pool_condemn(helper);
-            return;
-        }
-    sg_logf_limited(SG_LOG_ERR, "an answer to a job of \"%s\" breaks the rules, from a helper that is gone: %s", name,
-                    what);
+    helper = pool_helper(pools, (pid_t)pid);
+    if (helper == NULL || helper->condemned || strcmp(helper->pool->inst->name, name) != 0) {
+        sg_logf_limited(SG_LOG_ERR, "an answer to a job of \"%s\" breaks the rules, from a helper that is gone: %s",
+                        name, what);
+        return;
+    }
+    sg_logf(SG_LOG_ERR, "helper of \"%s\" (pid %d) breaks the rules, it is replaced: %s", name, (int)helper->pid, what);
+    pool_condemn(helper);
 }
 
 /* ---- all of them */
@@ -304,11 +311,11 @@ sg_pools_accused(struct sg_pools *pools, const struct sg_msg *msg)
 bool
 sg_pools_ready(const struct sg_pools *pools)
 {
-    for (size_t i = 0; i < pools->n; i++)
-        for (unsigned h = 0; h < pools->v[i].n; h++)
-            if (!pools->v[i].helpers[h].ready)
-                return false;
-    return true;
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < pools->n_helpers; i++)
+        n += pools->helpers[i].ready;
+    return n == pools->n_helpers;
 }
 
 unsigned
@@ -316,9 +323,8 @@ sg_pools_count(const struct sg_pools *pools)
 {
     unsigned n = 0;
 
-    for (size_t i = 0; i < pools->n; i++)
-        for (unsigned h = 0; h < pools->v[i].n; h++)
-            n += pools->v[i].helpers[h].pid != 0;
+    for (unsigned i = 0; i < pools->n_helpers; i++)
+        n += pools->helpers[i].pid != 0;
     return n;
 }
 
@@ -330,11 +336,9 @@ sg_pools_tell(struct sg_pools *pools, int type)
     sg_msg_begin(&msg, (enum sg_msg_type)type);
     if (type == SG_MSG_REOPEN)
         sg_msg_put_fd(&msg, SG_TAG_LOG_FD, sg_log_fd());
-    for (size_t i = 0; i < pools->n; i++)
-        for (unsigned h = 0; h < pools->v[i].n; h++)
-            /* One that works reads it afterwards. */
-            if (pools->v[i].helpers[h].channel != -1)
-                (void)sg_msg_offer(pools->v[i].helpers[h].channel, &msg);
+    for (unsigned i = 0; i < pools->n_helpers; i++)
+        if (pools->helpers[i].channel != -1) /* one that works reads it afterwards */
+            (void)sg_msg_offer(pools->helpers[i].channel, &msg);
 }
 
 void
@@ -353,8 +357,7 @@ sg_pools_end(struct sg_pools *pools, int64_t now_ms)
 void
 sg_pools_kill(struct sg_pools *pools)
 {
-    for (size_t i = 0; i < pools->n; i++)
-        for (unsigned h = 0; h < pools->v[i].n; h++)
-            if (pools->v[i].helpers[h].pid != 0 && !pools->v[i].helpers[h].condemned)
-                pool_condemn(&pools->v[i].helpers[h]);
+    for (unsigned i = 0; i < pools->n_helpers; i++)
+        if (pools->helpers[i].pid != 0)
+            pool_condemn(&pools->helpers[i]);
 }

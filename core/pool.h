@@ -25,7 +25,10 @@ struct sg_helper_status {
     _Atomic int64_t busy_since_ms; /* monotonic; 0: waits for a job */
 };
 
+struct sg_pool;
+
 struct sg_helper {
+    struct sg_pool *pool;
     pid_t pid;      /* 0: none */
     int channel;    /* orders and "ready"; -1: none */
     bool ready;     /* its start() has succeeded */
@@ -41,8 +44,7 @@ struct sg_pool {
     const struct sg_helper_conf *conf;
     int in, out;             /* workers send, helpers take */
     _Atomic uint32_t *loads; /* jobs under way, one number for each worker, which alone writes it */
-    unsigned n;
-    struct sg_helper *helpers;
+    unsigned n;              /* helpers */
     struct sg_rights rights;
     struct sg_crashes crashes;
 };
@@ -50,7 +52,8 @@ struct sg_pool {
 struct sg_pools {
     size_t n;
     struct sg_pool *v;
-    unsigned n_workers, n_helpers; /* of all pools */
+    unsigned n_helpers, n_workers;
+    struct sg_helper *helpers; /* of all pools */
     unsigned generation;
     bool ending;
     int64_t kill_at_ms; /* ending: who is still there then is killed */

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "events.h"
 #include "filter_core.h"
 #include "pending.h"
 #include "states.h"
@@ -12,7 +13,11 @@
 static void
 auth_ended(struct sg_session *s, enum sg_reason reason)
 {
-    sg_session_reason_text(s, s->answer.reason[0] != '\0' ? s->answer.reason : NULL);
+    const char *text = s->answer.reason[0] != '\0' ? s->answer.reason : NULL;
+
+    sg_session_reason(s, reason, 0);
+    sg_session_reason_text(s, text);
+    sg_event_login(s, false, text);
     sg_session_finish(s, reason, 0);
 }
 
@@ -32,6 +37,8 @@ auth_granted(struct sg_session *s)
     (void)sg_record_put(rec, &rec->user, s->identity.name, s->identity.name_len);
     rec->assurance = s->identity.assurance;
     rec->identified = true;
+    if (s->identity.name_len > 0)
+        sg_event_login(s, true, s->answer.reason);
     s->in.max = SG_SETUP_IN_MAX;
     if (s->filter != NULL) {
         s->encapsulated = true;
@@ -85,7 +92,7 @@ auth_malformed(struct sg_session *s, const struct sg_userpass *login)
 
     sg_session_wait(s, false);
     (void)sg_record_put(s->rec, &s->rec->user, login->uname, login->ulen);
-    sg_session_reason_text(s, words[login->wrong]);
+    sg_answer_reason(&s->answer, words[login->wrong]);
     auth_checked(s, SG_OUTCOME_ERROR,
                  login->wrong == SG_USERPASS_WRONG_VER ? SG_REASON_PROTOCOL_ERROR : SG_REASON_LOGIN_DENIED);
 }

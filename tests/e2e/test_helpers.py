@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import network
 import servers
 import sockgate
 from conftest import needs_root
@@ -21,10 +22,11 @@ GROWTH_AIM_MS = 20
 
 
 def asks(gw, name=b'alice', secret=b'secret'):
-    """A client that has sent its login; its STATUS comes when it comes."""
+    """A client whose login the gateway has read; its STATUS comes when it comes."""
     client = gw.connect()
     assert client.greet(b'\x02') == 2
     client.send(userpass(name, secret))
+    network.wait_taken(client.sock)
     return client
 
 
@@ -235,6 +237,23 @@ def test_a_client_that_leaves(gateway):
     assert 'asked about "bob"' not in gw.log()
 
 
+def test_a_refusal_is_held_back(gateway):
+    """As long as the module asks; its helper serves others meanwhile, and a client that leaves is let go."""
+    gw = gateway(pw_config(pw(settings={'delay': '900ms'}, helper={'processes': 1})))
+    began = time.monotonic()
+    with asks(gw, b'held') as held, asks(gw, b'held') as gone:
+        wait_busy(gw, 2, 'held')
+        assert let_in(gw)
+        assert time.monotonic() - began < 0.9, 'the helper has waited'
+        assert end_of(gw, gone) == ('session_failed', 'client_gone')
+        assert held.peek() is None
+        assert status(held) == 1
+        assert time.monotonic() - began >= 0.9
+        held.expect_end()
+    record = gw.wait_end(held)
+    assert (record['reason'], record['user']) == ('login_denied', 'held')
+
+
 @pytest.mark.parametrize('at', ['start', 'reload'])
 def test_a_helper_that_cannot_start(gateway, at):
     """Nothing comes up, and at a reload the old generation goes on."""
@@ -257,8 +276,9 @@ def test_reload(gateway):
     with asks(gw, b'sleep') as client:
         wait_busy(gw, 1)
         assert 'reload done' in gw.reload(pw_config(pw(users=['carol:new'])))
-        assert let_in(gw, b'carol', b'new') and not let_in(gw)
         assert status(client) == 0
+    # The old one accepts until it is told to drain.
+    sockgate.wait_until(lambda: let_in(gw, b'carol', b'new') and not let_in(gw), what='the new users')
     sockgate.wait_until(lambda: not gw.helpers('pw') & old, what='the end of the old helpers')
     assert len(gw.helpers('pw')) == 2
 

@@ -20,6 +20,7 @@
 #define TAG_VERDICT 47
 #define TAG_ASSURANCE 48
 #define TAG_GROUP 49
+#define TAG_DELAY 51
 
 static bool known[FDS]; /* descriptors of the start */
 
@@ -60,6 +61,7 @@ granted(const char *user, uint32_t len)
     begin(ANSWER);
     number(TAG_VERDICT, SG_OK);
     number(TAG_ASSURANCE, SG_ASSURANCE_PASSWORD);
+    number(TAG_DELAY, 0);
     field(TAG_USER, user, len);
 }
 

@@ -70,6 +70,7 @@ answer(struct sg_answer *out)
     cr_assert(sg_answer_name(out, "alice", 5) == 0 && sg_answer_group(out, "staff") == 0);
     cr_assert(sg_answer_group(out, "") == 0);
     sg_answer_reason(out, "well known");
+    sg_answer_delay(out, 1500);
 }
 
 Test(job_wire, an_answer_arrives)
@@ -88,6 +89,7 @@ Test(job_wire, an_answer_arrives)
     cr_expect_str_eq(got.groups[0], "staff");
     cr_expect_str_eq(got.groups[1], "");
     cr_expect_str_eq(got.reason, "well known");
+    cr_expect_eq(got.delay_ms, 1500);
     sg_answer_free(&got);
     /* A whole number of fields may be an answer; anything else is none, and leaves nothing behind. */
     for (len = msg.len, msg.len = 0; msg.len < len; msg.len++) {
@@ -127,6 +129,7 @@ Test(job_wire, answers_that_are_none)
     refused(64, "x", 1);
     sg_msg_begin(&msg, SG_MSG_JOB_ANSWER);
     sg_msg_put_u64(&msg, SG_TAG_VERDICT, SG_OK);
+    sg_msg_put_u64(&msg, SG_TAG_DELAY, 0);
     cr_expect_eq(sg_job_get_answer(&msg, &verdict, &got), -1, "no assurance");
     sg_msg_put_u64(&msg, SG_TAG_ASSURANCE, large);
     cr_expect_eq(sg_job_get_answer(&msg, &verdict, &got), -1, "an assurance that is none");
