@@ -106,7 +106,7 @@ static const struct sg_conf_item core_items[] = {
     { .name = "log_user",
       .type = SG_CONF_STRING,
       CORE(log_user),
-      .help = "the logger's user; not given: that of the workers" },
+      .help = "the logger's user; not given: \"sockgate-log\" if it exists, else the workers'" },
     { .name = "workers",
       .type = SG_CONF_INT,
       CORE(workers),
@@ -324,14 +324,19 @@ static const char *SG_PRINTF(2, 3) conf_text(struct sg_conf *conf, const char *f
 }
 
 /* Looked up once: it may take a while, and a process reads more than one configuration when it is tested. */
-static const char *
-conf_default_user(void)
+static void
+conf_default_users(struct sg_core_conf *core)
 {
-    static const char *user;
+    static const char *user, *log_user;
 
-    if (user == NULL)
+    if (user == NULL) {
         user = getpwnam("sockgate") != NULL ? "sockgate" : "nobody";
-    return user;
+        log_user = getpwnam("sockgate-log") != NULL ? "sockgate-log" : NULL;
+    }
+    if (core->user == NULL)
+        core->user = user;
+    if (core->log_user == NULL)
+        core->log_user = log_user;
 }
 
 static const char *
@@ -358,8 +363,8 @@ conf_defaults(struct sg_conf *conf)
         core->runtime_dir = conf_default_runtime_dir(conf);
     if (core->pid_file == NULL)
         core->pid_file = conf_text(conf, "%s/sockgate.pid", core->runtime_dir);
-    if (core->user == NULL && geteuid() == 0)
-        core->user = conf_default_user();
+    if (geteuid() == 0)
+        conf_default_users(core);
 }
 
 static void

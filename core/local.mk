@@ -62,6 +62,7 @@ core_libcore_a_SOURCES = \
 	core/module.c \
 	core/module_file.c \
 	core/msg.c \
+	core/notify.c \
 	core/ownaddr.c \
 	core/passwd.c \
 	core/passwd_ask.c \
@@ -84,6 +85,7 @@ core_libcore_a_SOURCES = \
 	core/session.c \
 	core/session_api.c \
 	core/session_io.c \
+	core/sessions.c \
 	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \

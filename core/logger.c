@@ -87,7 +87,7 @@ static void
 table_free(struct logger_table *table)
 {
     if (table->table.head != NULL)
-        sg_table_unmap(&table->table);
+        sg_table_close(&table->table);
     if (table->acks != NULL)
         (void)munmap(table->acks, sizeof *table->acks);
     if (table->pidfd != -1)
@@ -135,7 +135,7 @@ table_look(struct logger_table *table)
     if (table->dead)
         return;
     table->dead = atomic_load_explicit(&head->closed, memory_order_acquire) != 0;
-    if (table->pidfd == -1 && head->born != 0 && sg_proc_born(pid) == head->born)
+    if (table->pidfd == -1 && head->born != 0 && sg_proc_lives(pid, head->born))
         table->pidfd = sg_proc_pidfd(pid);
     poll_fd.fd = table->pidfd;
     if (table->pidfd != -1 && poll(&poll_fd, 1, 0) == 0)

@@ -267,17 +267,25 @@ record_identity(struct sg_json *json, const struct sg_record *rec, const struct 
         sg_json_number(json, "assurance", rec->assurance);
 }
 
-static void
-record_request(struct sg_json *json, const struct sg_record *rec)
+const char *
+sg_record_command(const struct sg_record *rec, char text[8])
 {
     static const char *const commands[] = { "", "connect", "bind", "udp_associate" };
 
+    if (rec->cmd < sizeof commands / sizeof commands[0] && rec->cmd != 0)
+        return commands[rec->cmd];
+    (void)snprintf(text, 8, "%02x", rec->cmd);
+    return text;
+}
+
+static void
+record_request(struct sg_json *json, const struct sg_record *rec)
+{
+    char text[8];
+
     if (rec->ver == 0)
         return;
-    if (rec->cmd < sizeof commands / sizeof commands[0] && rec->cmd != 0)
-        sg_json_string(json, "command", commands[rec->cmd]);
-    else
-        record_hex(json, "command", rec->cmd);
+    sg_json_string(json, "command", sg_record_command(rec, text));
     record_text(json, "host", rec, &rec->name);
     sg_json_number(json, "port", rec->port);
 }
@@ -328,6 +336,30 @@ record_tried(struct sg_json *json, const struct sg_record *rec)
     sg_json_strings(json, "tried", list, n);
     if (rec->tried_more)
         sg_json_true(json, "tried_more");
+}
+
+/* What is known while a session lives. */
+static void
+record_session(struct sg_json *json, const struct sg_record *rec, const struct sg_record_names *names)
+{
+    record_named(json, "listener", names, rec->listener);
+    record_addr(json, "client", &rec->client);
+    record_identity(json, rec, names);
+    record_request(json, rec);
+    record_addr(json, "target", &rec->target);
+    record_addr(json, "bind", &rec->bind);
+    record_rule(json, rec, names);
+    record_dry_run(json, rec);
+    record_tried(json, rec);
+    if (rec->replied)
+        record_hex(json, "rep", rec->rep);
+}
+
+static void
+record_bytes(struct sg_json *json, const struct sg_record *rec)
+{
+    sg_json_number(json, "bytes_up", (int64_t)rec->bytes_up);
+    sg_json_number(json, "bytes_down", (int64_t)rec->bytes_down);
 }
 
 static void
@@ -396,10 +428,8 @@ record_end(struct sg_json *json, const struct sg_record *rec, enum sg_event even
     record_text(json, "reason_text", rec, &rec->reason_text);
     if (rec->err != 0)
         sg_json_string(json, "error", strerrorname_np(rec->err) != NULL ? strerrorname_np(rec->err) : "unknown");
-    if (event == SG_EVENT_SESSION_END) {
-        sg_json_number(json, "bytes_up", (int64_t)rec->bytes_up);
-        sg_json_number(json, "bytes_down", (int64_t)rec->bytes_down);
-    }
+    if (event == SG_EVENT_SESSION_END)
+        record_bytes(json, rec);
     sg_json_number(json, "duration_ms", record_span(rec->accepted_mono_ms, rec->ended_mono_ms));
 }
 
@@ -418,22 +448,43 @@ sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg
     sg_json_string(&json, "event", sg_event_name(event));
     sg_json_string(&json, "id", id);
     record_cause(&json, rec, event);
-    record_named(&json, "listener", names, rec->listener);
-    record_addr(&json, "client", &rec->client);
-    record_identity(&json, rec, names);
-    record_request(&json, rec);
-    record_addr(&json, "target", &rec->target);
-    record_addr(&json, "bind", &rec->bind);
-    record_rule(&json, rec, names);
-    record_dry_run(&json, rec);
-    record_tried(&json, rec);
-    if (rec->replied)
-        record_hex(&json, "rep", rec->rep);
+    record_session(&json, rec, names);
     if (!sg_event_of_session(event))
         record_beside(&json, rec, event, names);
     else if (event != SG_EVENT_SESSION_START)
         record_end(&json, rec, event);
     return sg_json_end(&json);
+}
+
+size_t
+sg_record_json_live(const struct sg_record *rec, const struct sg_record_names *names, int64_t now_mono_ms, char *line,
+                    size_t size)
+{
+    const int64_t age = sg_record_age(rec, now_mono_ms);
+    struct sg_json json;
+    char id[33];
+
+    sg_record_id(rec, id);
+    sg_json_begin(&json, line, size);
+    record_time(&json, record_wall(rec->accepted_wall_ms) + age);
+    sg_json_string(&json, "state", sg_record_live_state(rec));
+    sg_json_string(&json, "id", id);
+    record_session(&json, rec, names);
+    record_bytes(&json, rec);
+    sg_json_number(&json, "duration_ms", age);
+    return sg_json_end(&json);
+}
+
+int64_t
+sg_record_age(const struct sg_record *rec, int64_t now_mono_ms)
+{
+    return record_span(rec->accepted_mono_ms, now_mono_ms);
+}
+
+const char *
+sg_record_live_state(const struct sg_record *rec)
+{
+    return atomic_load_explicit(&rec->state, memory_order_relaxed) == SG_RECORD_OPEN ? "open" : "started";
 }
 
 enum sg_event

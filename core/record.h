@@ -186,6 +186,12 @@ struct sg_record_names {
 /* A line of JSON with its line feed; the length. What makes no sense is left out. */
 size_t sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg_record_names *names, char *line,
                       size_t size);
+/* The same of a session under way, with "state" in place of "event", and the octets and the age so far. */
+size_t sg_record_json_live(const struct sg_record *rec, const struct sg_record_names *names, int64_t now_mono_ms,
+                           char *line, size_t size);
+int64_t sg_record_age(const struct sg_record *rec, int64_t now_mono_ms); /* 0 where the record makes no sense */
+const char *sg_record_live_state(const struct sg_record *rec);           /* "open", "started" */
+const char *sg_record_command(const struct sg_record *rec, char text[8]);
 /* The event that a record stands for when it has ended. */
 enum sg_event sg_record_event(const struct sg_record *rec);
 

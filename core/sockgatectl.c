@@ -9,6 +9,7 @@
 
 #include "explain.h"
 #include "passwd.h"
+#include "sessions.h"
 #include "version.h"
 
 #define EXIT_USAGE 2
@@ -20,6 +21,7 @@ static const struct {
 } tasks[] = {
     { "explain", sg_explain_main, "would this request be allowed, by which rule, and why" },
     { "passwd", sg_passwd_main, "give a user of a password file a new password, or take the user out" },
+    { "sessions", sg_sessions_main, "the sessions under way" },
 };
 
 bool

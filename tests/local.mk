@@ -36,6 +36,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_schema.c \
 	tests/unit/test_session_states.c \
 	tests/unit/test_socks5.c \
+	tests/unit/test_table.c \
 	tests/unit/test_units.c \
 	tests/unit/test_userpass.c \
 	tests/unit/test_users.c \
@@ -139,6 +140,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_ident \
 	tests/fuzz/fuzz_job \
 	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_table \
 	tests/fuzz/fuzz_userpass
 
 check_PROGRAMS += $(FUZZERS)
@@ -172,6 +174,12 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_table_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_table_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_table_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_userpass_SOURCES = tests/fuzz/fuzz_userpass.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_userpass_CPPFLAGS = $(CORE_CPPFLAGS)
