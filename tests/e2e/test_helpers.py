@@ -311,6 +311,27 @@ def test_users(gateway):
     assert let_in(gw) and let_in(gw, b'root', b'root')
 
 
+@needs_root
+def test_a_user_that_does_not_exist(gateway):
+    """Found by -t, with its line."""
+    gw = gateway(pw_config(pw(helper={'user': 'nonesuch'})), ready=False)
+    assert gw.process.wait(sockgate.PATIENCE) == 1
+    gw.wait_log(r'\[emerg\] \S*sockgate\.conf:\d+: user: there is no user "nonesuch" on this system')
+
+
+def test_the_effective_configuration(gateway):
+    """-T shows what takes effect, only where it does, and can be read again."""
+    gw = gateway(pw_config(pw(helper={'max_queue': 7})))
+    printed = gw.cli('-T', '-c', gw.conf)
+    assert printed.returncode == 0 and printed.stdout.count('helper = {') == 1
+    assert 'max_queue = 7;' in printed.stdout and 'max_requests = 10000;' in printed.stdout
+    again = gw.dir / 'again.conf'
+    again.write_text(printed.stdout)
+    assert gw.cli('-T', '-c', again).stdout == printed.stdout
+    gw.write_config(pw_config())
+    assert 'max_queue = 64;' in gw.cli('-T', '-c', gw.conf).stdout
+
+
 # ---- jobs of other roles
 
 def lookups(**settings):

@@ -157,15 +157,30 @@ Test(hooks, a_listener_replaces_whole_keys)
     loaded_free(&loaded);
 }
 
-Test(hooks, clients_are_for_logins)
+/* Keys of an instance that its module has no use for. */
+static const struct {
+    const char *key, *message;
+} useless[] = {
+    { "clients = \"::1\";", "only auth instances have \"clients\"" },
+    { "helper = { };", "nothing of access_rules runs in helpers, so it has no \"helper\"" },
+    { "empty_password = true;", "only what checks passwords has \"empty_password\"" },
+};
+
+Test(hooks, keys_without_a_use)
 {
+    char text[2048], message[256];
     struct loaded loaded;
 
-    loaded_from(&loaded, "modules = ( { name = \"acl\"; file = \"" MODULES "access_rules.so\"; clients = \"::1\";\n"
-                         "  settings = { rules = ( { allow = { }; } ); }; } );\n"
-                         "hooks = { access = \"acl\"; };\n"
-                         "listeners = ( { name = \"a\"; address = \"127.0.0.1\"; } );\n");
-    cr_expect(strstr(loaded.messages, "test.conf:1: module \"acl\": only auth instances have \"clients\""), "%s",
-              loaded.messages);
-    loaded_free(&loaded);
+    for (size_t i = 0; i < sizeof useless / sizeof useless[0]; i++) {
+        (void)snprintf(text, sizeof text,
+                       "modules = ( { name = \"acl\"; file = \"" MODULES "access_rules.so\"; %s\n"
+                       "  settings = { rules = ( { allow = { }; } ); }; } );\n"
+                       "hooks = { access = \"acl\"; };\n"
+                       "listeners = ( { name = \"a\"; address = \"127.0.0.1\"; } );\n",
+                       useless[i].key);
+        loaded_from(&loaded, text);
+        (void)snprintf(message, sizeof message, "test.conf:1: module \"acl\": %s", useless[i].message);
+        cr_expect(strstr(loaded.messages, message), "%s", loaded.messages);
+        loaded_free(&loaded);
+    }
 }
