@@ -18,7 +18,7 @@
 void
 sg_buf_init(struct sg_buf *buf, size_t max)
 {
-    *buf = (struct sg_buf){ .max = max };
+    *buf = (struct sg_buf){ .max = max & INT32_MAX };
 }
 
 /* The block that is given back. */
@@ -58,7 +58,7 @@ sg_buf_room(const struct sg_buf *buf)
 static int
 buf_grow(struct sg_buf *buf, size_t needed)
 {
-    size_t cap = buf->cap * 2 < buf->max ? buf->cap * 2 : buf->max;
+    size_t cap = (size_t)buf->cap * 2 < buf->max ? (size_t)buf->cap * 2 : buf->max;
     uint8_t *data;
 
     if (cap < needed)
@@ -70,7 +70,7 @@ buf_grow(struct sg_buf *buf, size_t needed)
         memcpy(data, buf->data + buf->off, sg_buf_len(buf));
     buf_drop(buf);
     buf->data = data;
-    buf->cap = cap;
+    buf->cap = (uint32_t)cap;
     buf->len -= buf->off;
     buf->off = 0;
     return 0;
@@ -89,7 +89,7 @@ sg_buf_reserve(struct sg_buf *buf, size_t n)
     } else if (buf->cap - buf->len < n) {
         memmove(buf->data, buf->data + buf->off, waiting);
         buf->off = 0;
-        buf->len = waiting;
+        buf->len = (uint32_t)waiting;
     }
     return buf->data + buf->len;
 }
@@ -97,7 +97,7 @@ sg_buf_reserve(struct sg_buf *buf, size_t n)
 void
 sg_buf_commit(struct sg_buf *buf, size_t n)
 {
-    buf->len += n;
+    buf->len += (uint32_t)n;
 }
 
 int
@@ -124,5 +124,5 @@ sg_buf_consume(struct sg_buf *buf, size_t len)
     }
     if (buf->secret)
         sodium_memzero(buf->data + buf->off, len);
-    buf->off += len;
+    buf->off += (uint32_t)len;
 }

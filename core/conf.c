@@ -100,6 +100,13 @@ static const struct sg_conf_item error_log_items[] = {
 
 static const struct sg_conf_word worker_words[] = { { "auto", 0 }, { NULL, 0 } };
 
+static const struct sg_conf_word path_words[] = {
+    { "auto", SG_RELAY_AUTO },
+    { "copy", SG_RELAY_COPY },
+    { "splice", SG_RELAY_SPLICE },
+    { NULL, 0 },
+};
+
 #define CORE(key) .offset = offsetof(struct sg_core_conf, key)
 static const struct sg_conf_item core_items[] = {
     { .name = "user", .type = SG_CONF_STRING, CORE(user), .help = "the workers' user, when started as root" },
@@ -119,6 +126,12 @@ static const struct sg_conf_item core_items[] = {
     { .name = "runtime_dir", .type = SG_CONF_STRING, CORE(runtime_dir), .help = "pid file and status file" },
     { .name = "pid_file", .type = SG_CONF_STRING, CORE(pid_file), .help = "if not in runtime_dir" },
     { .name = "strict", .type = SG_CONF_BOOL, CORE(strict), .def = "false", .help = "refuse requests with RSV not 0" },
+    { .name = "relay_path",
+      .type = SG_CONF_ENUM,
+      CORE(relay_path),
+      .def = "auto",
+      .words = path_words,
+      .help = "how octets are relayed, for who looks for a fault" },
     { .name = "error_log",
       .type = SG_CONF_GROUP,
       CORE(error_log),

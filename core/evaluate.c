@@ -5,6 +5,7 @@
 #include "evaluate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "addrs.h"
@@ -19,7 +20,7 @@ sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_ad
 }
 
 /* The name is kept in the record: it is bounded there and lives as long as the session. */
-static void
+static int
 evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
 {
     struct sg_record *rec = s->rec;
@@ -31,17 +32,31 @@ evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
         rec->target = wire->addr;
     else
         (void)sg_record_put(rec, &rec->name, wire->name, wire->name_len); /* user and host always fit */
-    s->request = (struct sg_request){ .size = sizeof s->request,
-                                      .ver = SG_SOCKS5_VER,
-                                      .cmd = wire->cmd,
-                                      .atyp = wire->atyp,
-                                      .port = wire->port,
-                                      .addr = wire->addr,
-                                      .name = wire->name != NULL ? sg_record_get(rec, &rec->name) : NULL,
-                                      .name_len = wire->name_len };
+    s->request = malloc(sizeof *s->request);
+    if (s->request == NULL)
+        return -1;
+    *s->request = (struct sg_request){ .size = sizeof *s->request,
+                                       .ver = SG_SOCKS5_VER,
+                                       .cmd = wire->cmd,
+                                       .atyp = wire->atyp,
+                                       .port = wire->port,
+                                       .addr = wire->addr,
+                                       .name = wire->name != NULL ? sg_record_get(rec, &rec->name) : NULL,
+                                       .name_len = wire->name_len };
     if (wire->name != NULL)
-        s->request.addr = (struct sg_addr){ .family = SG_FAMILY_NONE };
-    s->have_request = true;
+        s->request->addr = (struct sg_addr){ .family = SG_FAMILY_NONE };
+    return 0;
+}
+
+void
+sg_evaluate_malformed(struct sg_session *s, const struct sg_socks5_request *wire)
+{
+    if (wire->name == NULL)
+        return;
+    s->rec->ver = SG_SOCKS5_VER;
+    s->rec->cmd = wire->cmd;
+    s->rec->port = wire->port;
+    (void)sg_record_put(s->rec, &s->rec->name, wire->name, wire->name_len);
 }
 
 struct sg_refusal
@@ -49,7 +64,8 @@ sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire)
 {
     const bool strict = sg_worker_boot()->conf->core.strict;
 
-    evaluate_keep(s, wire);
+    if (evaluate_keep(s, wire) == -1)
+        return (struct sg_refusal){ SG_REASON_SHORTAGE, SG_REP_GENERAL_FAILURE };
     if ((wire->rsv != 0 && strict) || (wire->cmd == SG_CMD_CONNECT && wire->port == 0)) {
         sg_trace_core(s->trace, NULL, wire->rsv != 0 && strict ? "RSV is not 0" : "CONNECT to port 0 reaches nobody");
         return (struct sg_refusal){ SG_REASON_PROTOCOL_ERROR, SG_REP_GENERAL_FAILURE };
@@ -70,7 +86,7 @@ sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outc
         sg_session_rule(s, &run->decision);
     sg_session_dry_run(s, run);
     switch (outcome) {
-    case SG_OUTCOME_GRANT: s->special_allowed = run->decision.special; return go_on;
+    case SG_OUTCOME_GRANT: s->special_allowed = (uint8_t)run->decision.special; return go_on;
     case SG_OUTCOME_UNDECIDED: s->undecided = true; return go_on;
     case SG_OUTCOME_REFUSE: return (struct sg_refusal){ SG_REASON_ACCESS_REQUEST, SG_REP_NOT_ALLOWED };
     default: return (struct sg_refusal){ SG_REASON_MODULE_ERROR, SG_REP_GENERAL_FAILURE };

@@ -4,11 +4,13 @@
  */
 #include "job_wire.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include <sockgate/helper.h>
 
 #define SECRET_MAX 255
+#define REASON_MAX 127
 
 /* ---- jobs */
 
@@ -152,8 +154,8 @@ job_answer(struct sg_msg *msg, enum sg_verdict verdict, uint8_t assurance, uint1
     sg_msg_put_u64(msg, SG_TAG_VERDICT, (uint64_t)(unsigned)verdict);
     sg_msg_put_u64(msg, SG_TAG_ASSURANCE, assurance);
     sg_msg_put_u64(msg, SG_TAG_DELAY, delay_ms);
-    if (reason[0] != '\0')
-        sg_msg_put(msg, SG_TAG_REASON, reason, strlen(reason) + 1);
+    if (reason != NULL)
+        sg_msg_put(msg, SG_TAG_REASON, reason, strnlen(reason, REASON_MAX));
 }
 
 void
@@ -178,6 +180,7 @@ static bool
 job_take_answer(const struct sg_msg_field *field, void *arg)
 {
     struct job_answer_out *out = arg;
+    char reason[REASON_MAX + 1];
 
     switch (field->tag) {
     case SG_TAG_VERDICT: return job_value(field, &out->verdict, sizeof out->verdict) && out->verdict <= UINT32_MAX;
@@ -188,10 +191,10 @@ job_take_answer(const struct sg_msg_field *field, void *arg)
     case SG_TAG_USER: return sg_answer_name(out->answer, (const char *)field->data, field->len) == 0;
     case SG_TAG_GROUP: return sg_answer_group_octets(out->answer, (const char *)field->data, field->len) == 0;
     case SG_TAG_REASON:
-        if (field->len == 0 || field->len > sizeof out->answer->reason ||
-            memchr(field->data, '\0', field->len) != field->data + field->len - 1)
+        if (field->len > REASON_MAX || memchr(field->data, '\0', field->len) != NULL)
             return false;
-        sg_answer_reason(out->answer, (const char *)field->data);
+        (void)snprintf(reason, sizeof reason, "%.*s", (int)field->len, (const char *)field->data);
+        sg_answer_reason(out->answer, reason);
         return true;
     default: return false;
     }

@@ -38,8 +38,10 @@ core_libcore_a_SOURCES = \
 	core/evaluate.c \
 	core/events.c \
 	core/explain.c \
+	core/fields.c \
 	core/file.c \
 	core/filter.c \
+	core/format.c \
 	core/generation.c \
 	core/helper.c \
 	core/hooks.c \
@@ -68,6 +70,7 @@ core_libcore_a_SOURCES = \
 	core/passwd_ask.c \
 	core/passwd_file.c \
 	core/pending.c \
+	core/pipes.c \
 	core/policy.c \
 	core/pool.c \
 	core/proc.c \
@@ -76,6 +79,9 @@ core_libcore_a_SOURCES = \
 	core/record.c \
 	core/record_old.c \
 	core/relay.c \
+	core/relay_copy.c \
+	core/relay_filter.c \
+	core/relay_splice.c \
 	core/resolve.c \
 	core/resolve_cache.c \
 	core/schema.c \

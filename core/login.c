@@ -89,7 +89,7 @@ login_hold(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
     login->outcome = outcome;
     login->reason = reason;
     sodium_memzero(login->octets + login->name_len, login->secret_len);
-    ev_timer_init(&login->hold, login_held, (ev_tstamp)s->answer.delay_ms / 1000, 0.);
+    ev_timer_init(&login->hold, login_held, (ev_tstamp)s->answer->delay_ms / 1000, 0.);
     login->hold.data = s;
     ev_timer_start(sg_worker_loop(), &login->hold);
 }
@@ -98,14 +98,14 @@ login_hold(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
 static void
 login_end(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
 {
-    if (outcome == SG_OUTCOME_GRANT && s->answer.failed) {
+    if (outcome == SG_OUTCOME_GRANT && s->answer->failed) {
         sg_module_error(s->auth, s, "its answer did not fit: the login fails");
         outcome = SG_OUTCOME_ERROR;
         reason = SG_REASON_MODULE_ERROR;
     }
     if (outcome != SG_OUTCOME_GRANT)
         login_note(s);
-    if (outcome != SG_OUTCOME_GRANT && s->answer.delay_ms > 0)
+    if (outcome != SG_OUTCOME_GRANT && s->answer->delay_ms > 0)
         login_hold(s, outcome, reason);
     else
         login_over(s, outcome, reason);
@@ -134,7 +134,7 @@ login_check(struct sg_session *s)
 {
     const struct sg_creds creds = login_creds(s);
     const uint32_t before = sg_worker_enter(s->auth);
-    const enum sg_verdict verdict = s->auth->mod->auth->check(s->auth, &creds, &s->answer);
+    const enum sg_verdict verdict = s->auth->mod->auth->check(s->auth, &creds, s->answer);
 
     sg_worker_leave(before);
     return verdict;
@@ -167,7 +167,7 @@ login_unavailable(struct sg_session *s, enum sg_job_end end)
     case SG_JOB_LOST: (void)snprintf(text, sizeof text, "the helper died"); break;
     default: (void)snprintf(text, sizeof text, "the helper gave an answer that breaks the rules"); break;
     }
-    sg_answer_reason(&s->answer, text);
+    sg_answer_reason(s->answer, text);
     login_end(s, SG_OUTCOME_ERROR, SG_REASON_LOGIN_UNAVAILABLE);
 }
 
@@ -183,7 +183,7 @@ login_answered(void *owner, enum sg_job_end end, enum sg_verdict verdict, struct
         login_unavailable(s, end);
         return;
     }
-    s->answer = *answer;
+    *s->answer = *answer;
     *answer = (struct sg_answer){ 0 };
     if (!login_settled(s, verdict))
         login_walk(s);
@@ -201,7 +201,7 @@ login_submit(struct sg_session *s)
     if (errno == EBUSY) {
         login_end(s, SG_OUTCOME_ERROR, SG_REASON_BUSY);
     } else {
-        sg_answer_reason(&s->answer, strerrordesc_np(errno));
+        sg_answer_reason(s->answer, strerrordesc_np(errno));
         login_end(s, SG_OUTCOME_ERROR, SG_REASON_SHORTAGE);
     }
 }
@@ -231,8 +231,8 @@ login_walk(struct sg_session *s)
             continue;
         s->auth = inst;
         s->rec->instance = sg_journal_name(inst->name);
-        sg_answer_free(&s->answer);
-        sg_answer_init(&s->answer, inst->mod->auth->assurance);
+        sg_answer_free(s->answer);
+        sg_answer_init(s->answer, inst->mod->auth->assurance);
         if (!inst->mod->auth->in_worker) {
             login_submit(s);
             return;

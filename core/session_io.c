@@ -87,7 +87,7 @@ session_setup_expired(struct sg_deadline *deadline)
     if (s->rec->started) {
         sg_session_reason(s, SG_REASON_MAX_SESSION, 0);
         sg_session_end(s, true);
-    } else if (s->have_request && s->state != SG_STATE_CLOSING) {
+    } else if (s->request != NULL && s->state != SG_STATE_CLOSING) {
         sg_session_fail(s, SG_REASON_SETUP_TIMEOUT, 0, SG_REP_GENERAL_FAILURE);
     } else {
         sg_session_reason(s, SG_REASON_SETUP_TIMEOUT, 0);
@@ -109,7 +109,7 @@ session_discard(struct sg_session *s)
     ssize_t n;
 
     while ((n = recv(s->fd, sg_worker_shared(), SG_SHARED_SIZE, 0)) > 0) {
-        s->drained += (size_t)n;
+        s->drained += (uint32_t)n;
         if (s->drained > SESSION_DRAIN_MAX) {
             sg_session_end(s, false);
             return;
@@ -220,6 +220,8 @@ session_step(struct sg_defer *defer)
     if (s->state == SG_STATE_END)
         return;
     if (s->state == SG_STATE_RELAY) {
+        sg_dial_free(s->dial); /* its work is done, and many sessions stay long */
+        s->dial = NULL;
         sg_relay_step(s);
         return;
     }
@@ -266,7 +268,7 @@ sg_session_io_init(struct sg_session *s)
 struct sg_buf *
 sg_session_input(struct sg_session *s)
 {
-    return s->encapsulated ? &s->plain : &s->in;
+    return s->encapsulated ? &s->filter->plain : &s->in;
 }
 
 int
@@ -288,7 +290,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     sg_login_cancel(s);
     sg_dial_stop(s->dial);
     sg_pending_cancel_all(s);
-    s->run.pending = NULL;
+    s->asking = NULL;
     sg_session_goto(s, SG_STATE_CLOSING);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_LINGER), &s->phase);
     sg_session_kick(s);

@@ -17,6 +17,8 @@
 
 #include "addrs.h"
 #include "clock.h"
+#include "format.h"
+#include "json.h"
 #include "load.h"
 #include "log.h"
 #include "proc.h"
@@ -74,71 +76,120 @@ sessions_options(struct sessions *s, int argc, char **argv)
 
 /* ---- a line */
 
-/* Octets that strangers have chosen, for a terminal; "-" if there are none. */
-static const char *
-sessions_text(char *text, size_t size, const char *octets, size_t n)
+static const struct {
+    const char *head;
+    int width; /* negative: to the left */
+    enum sg_field field;
+} columns[] = {
+    { "ID", -32, SG_FIELD_ID },         { "AGE", 10, SG_FIELD_DURATION_MS }, { "LISTENER", -12, SG_FIELD_LISTENER },
+    { "CLIENT", -21, SG_FIELD_CLIENT }, { "USER", -16, SG_FIELD_USER },      { "COMMAND", -8, SG_FIELD_COMMAND },
+    { "HOST", -28, SG_FIELD_HOST },     { "TARGET", -21, SG_FIELD_TARGET },  { "RULE", -12, SG_FIELD_RULE },
+    { "UP", 12, SG_FIELD_BYTES_UP },    { "DOWN", 12, SG_FIELD_BYTES_DOWN },
+};
+#define N_COLUMNS (sizeof columns / sizeof columns[0])
+
+/* A session under way, as if it ended now. */
+static struct sg_event_info
+sessions_info(struct sg_record *rec, const struct sg_record_names *names)
 {
-    if (octets == NULL || n == 0)
-        return "-";
-    text[sg_log_escape(text, size - 1, octets, n)] = '\0';
-    return text;
+    rec->ended_mono_ms = sg_mono_ms();
+    return (struct sg_event_info){ SG_EVENT_SESSION_END, rec, names };
 }
 
 static const char *
-sessions_addr(char text[SG_ADDR_TEXT], const struct sg_addr *addr)
+sessions_state(const struct sg_record *rec)
 {
-    return addr->family != SG_FAMILY_NONE ? sg_addr_format(addr, text, SG_ADDR_TEXT) : "-";
+    return atomic_load_explicit(&rec->state, memory_order_relaxed) == SG_RECORD_OPEN ? "open" : "started";
 }
 
 static void
 sessions_head(void)
 {
-    (void)printf("%-32s %10s %-12s %-21s %-16s %-8s %-28s %-21s %-12s %12s %12s %s\n", "ID", "AGE", "LISTENER",
-                 "CLIENT", "USER", "COMMAND", "HOST", "TARGET", "RULE", "UP", "DOWN", "STATE");
+    for (size_t i = 0; i < N_COLUMNS; i++)
+        (void)printf("%*s ", columns[i].width, columns[i].head);
+    (void)puts("STATE");
+}
+
+/* Octets that strangers have chosen are escaped: this goes to a terminal. */
+static const char *
+sessions_cell(const struct sg_event_info *info, enum sg_field field, char *text, size_t size)
+{
+    struct sg_field_value value;
+    size_t n;
+
+    if (!sg_field_get(info, field, &value) || (value.kind == SG_FIELD_IS_OCTETS && value.len == 0))
+        return "-";
+    if (field == SG_FIELD_DURATION_MS) {
+        const int64_t age = value.number / 1000;
+
+        (void)snprintf(text, size, "%" PRId64 ":%02d:%02d", age / 3600, (int)(age / 60 % 60), (int)(age % 60));
+        return text;
+    }
+    if (value.kind == SG_FIELD_IS_NUMBER) {
+        (void)snprintf(text, size, "%" PRId64, value.number);
+        return text;
+    }
+    n = sg_log_escape(text, size - 16, value.octets, value.len);
+    text[n] = '\0';
+    if (field == SG_FIELD_HOST)
+        (void)snprintf(text + n, size - n, ":%u", (unsigned)info->rec->port);
+    return text;
 }
 
 static void
-sessions_row(const struct sg_record *rec, const struct sg_record_names *names)
+sessions_row(struct sg_record *rec, const struct sg_record_names *names)
 {
-    const int64_t age = sg_record_age(rec, sg_mono_ms()) / 1000;
-    const char *listener = names->name(names, rec->listener), *name = sg_record_get(rec, &rec->name);
-    char id[33], since[32], client[SG_ADDR_TEXT], target[SG_ADDR_TEXT], command[8], where[256], user[UINT8_MAX * 4 + 1],
-        host[UINT8_MAX * 4 + 16] = "-", rule[SG_RECORD_LABEL_MAX * 4 + 1];
+    const struct sg_event_info info = sessions_info(rec, names);
+    char text[UINT8_MAX * 4 + 32];
 
-    sg_record_id(rec, id);
-    (void)snprintf(since, sizeof since, "%" PRId64 ":%02d:%02d", age / 3600, (int)(age / 60 % 60), (int)(age % 60));
-    if (name != NULL) {
-        const size_t n = sg_log_escape(host, sizeof host - 16, name, rec->name.len);
+    for (size_t i = 0; i < N_COLUMNS; i++)
+        (void)printf("%*s ", columns[i].width, sessions_cell(&info, columns[i].field, text, sizeof text));
+    (void)puts(sessions_state(rec));
+}
 
-        (void)snprintf(host + n, sizeof host - n, ":%u", (unsigned)rec->port);
-    }
-    (void)printf("%-32s %10s %-12s %-21s %-16s %-8s %-28s %-21s %-12s %12" PRIu64 " %12" PRIu64 " %s\n", id, since,
-                 sessions_text(where, sizeof where, listener, listener != NULL ? strlen(listener) : 0),
-                 sessions_addr(client, &rec->client),
-                 sessions_text(user, sizeof user, sg_record_get(rec, &rec->user), rec->user.len),
-                 rec->ver != 0 ? sg_record_command(rec, command) : "-", host, sessions_addr(target, &rec->target),
-                 sessions_text(rule, sizeof rule, rec->rule, rec->rule_len <= SG_RECORD_LABEL_MAX ? rec->rule_len : 0),
-                 rec->bytes_up, rec->bytes_down, sg_record_live_state(rec));
+/* The fields of the log, but for those of an end that has not come; "state" stands in place of "event". */
+static void
+sessions_json(struct sg_record *rec, const struct sg_record_names *names)
+{
+    const struct sg_event_info info = sessions_info(rec, names);
+    char line[SG_EVENT_JSON_MAX];
+    struct sg_field_value value;
+    struct sg_json json;
+
+    sg_json_begin(&json, line, sizeof line);
+    for (enum sg_field field = 0; field < SG_N_FIELDS; field++)
+        switch (field) {
+        case SG_FIELD_EVENT: sg_json_string(&json, "state", sessions_state(rec)); break;
+        case SG_FIELD_PHASE:
+        case SG_FIELD_REASON:
+        case SG_FIELD_REASON_TEXT:
+        case SG_FIELD_ERROR: break;
+        default:
+            if (sg_field_get(&info, field, &value))
+                sg_format_json_field(&json, field, &value);
+        }
+    (void)fwrite(line, 1, sg_json_end(&json), stdout);
 }
 
 static bool
 sessions_wanted(const struct sessions *s, const struct sg_record *rec)
 {
     const char *user = sg_record_get(rec, &rec->user);
-    const size_t len = user != NULL ? rec->user.len : 0;
 
-    return s->user == NULL || (rec->identified && strlen(s->user) == len && memcmp(s->user, user, len) == 0);
+    if (s->user == NULL)
+        return true;
+    if (user == NULL) /* nobody in particular, or nobody yet */
+        return rec->identified && s->user[0] == '\0';
+    return rec->identified && strlen(s->user) == rec->user.len && memcmp(s->user, user, rec->user.len) == 0;
 }
 
 static void
-sessions_show(const struct sessions *s, const struct sg_record *rec, const struct sg_record_names *names)
+sessions_show(const struct sessions *s, struct sg_record *rec, const struct sg_record_names *names)
 {
-    char line[SG_RECORD_LINE_MAX];
-
     if (!sessions_wanted(s, rec))
         return;
     if (s->json)
-        (void)fwrite(line, 1, sg_record_json_live(rec, names, sg_mono_ms(), line, sizeof line), stdout);
+        sessions_json(rec, names);
     else
         sessions_row(rec, names);
 }
@@ -150,7 +201,7 @@ static bool
 sessions_table(const struct sessions *s, int fd)
 {
     struct sg_table table;
-    const struct sg_record *rec;
+    struct sg_record *rec;
     bool alive;
 
     if (!sg_table_open(&table, fd))

@@ -113,8 +113,12 @@ sg_socks5_parse_request(const uint8_t *p, size_t n, struct sg_socks5_request *ou
     if (n < from + addr_len + 2)
         return 0;
     if (out->atyp == SG_ATYP_DOMAINNAME) {
-        if (socks5_name(p + from, addr_len, out) == -1)
+        if (socks5_name(p + from, addr_len, out) == -1) {
+            out->name = p + from;
+            out->name_len = (uint8_t)addr_len;
+            out->port = socks5_port(p + from + addr_len);
             return socks5_malformed(out, SG_REP_GENERAL_FAILURE);
+        }
     } else {
         socks5_ip(p + from, out);
     }

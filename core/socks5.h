@@ -25,7 +25,7 @@ struct sg_socks5_request {
     uint8_t cmd, rsv, atyp;
     uint16_t port;
     struct sg_addr addr; /* ATYP IPv4, IPv6, or a name that is the text of an address; canonical, with port */
-    const uint8_t *name; /* inside the input; NULL if addr is set */
+    const uint8_t *name; /* inside the input; NULL if addr is set. Malformed: the name that no host has, as it came */
     uint8_t name_len;    /* without a trailing dot */
     uint8_t rep;         /* if malformed: the REP that says so */
 };

@@ -225,7 +225,7 @@ table_read_slot(const struct sg_table *table, size_t at, uint32_t *first, size_t
  * neither is seen after the copy was made, it is of one session; and what that had published when its state was read first,
  * was there before the copy began.
  */
-const struct sg_record *
+struct sg_record *
 sg_table_live(const struct sg_table *table, uint32_t slot)
 {
     const size_t use_at = offsetof(struct sg_record, use), state_at = offsetof(struct sg_record, state);

@@ -9,7 +9,7 @@
 #include "table.h"
 
 struct sg_table {
-    struct sg_record_names names;     /* first member: for sg_record_json() */
+    struct sg_record_names names;     /* first member: for sg_field_get() */
     const struct sg_table_head *head; /* the table itself, or a copy of its head */
     bool mapped;
     int fd;                              /* not mapped: of the file */
@@ -39,7 +39,7 @@ bool sg_table_open(struct sg_table *table, int fd);
  * The session under way in a slot, while its worker goes on writing: a copy as above. Of one that is not STARTED, only what
  * was there when it was published. NULL: there is none, or it ended meanwhile.
  */
-const struct sg_record *sg_table_live(const struct sg_table *table, uint32_t slot);
+struct sg_record *sg_table_live(const struct sg_table *table, uint32_t slot);
 
 void sg_table_close(struct sg_table *table);
 

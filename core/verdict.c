@@ -156,8 +156,8 @@ run_ask(struct sg_run *run, struct sg_instance *inst)
     sg_pending_window_open(inst, s);
     switch (run->phase) {
     case SG_PHASE_CLIENT: verdict = ops->client(inst, s, &run->decision); break;
-    case SG_PHASE_REQUEST: verdict = ops->request(inst, s, &s->request, &run->decision); break;
-    default: verdict = ops->target(inst, s, &s->request, run->addr, &run->decision); break;
+    case SG_PHASE_REQUEST: verdict = ops->request(inst, s, s->request, &run->decision); break;
+    default: verdict = ops->target(inst, s, s->request, run->addr, &run->decision); break;
     }
     run->pending = sg_pending_window_close(&verdict, run_resumed, run);
     sg_worker_leave(before);

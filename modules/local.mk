@@ -9,7 +9,8 @@ modules_LTLIBRARIES = \
 	modules/auth_ident.la \
 	modules/auth_none.la \
 	modules/cmd_connect.la \
-	modules/log_file.la
+	modules/log_file.la \
+	modules/log_syslog.la
 
 if HAVE_PAM
 modules_LTLIBRARIES += modules/auth_pam.la
@@ -40,6 +41,11 @@ modules_auth_ident_la_SOURCES = \
 	modules/ident.h
 
 modules_auth_pam_la_LIBADD = $(PAM_LIBS)
+
+modules_log_syslog_la_SOURCES = \
+	modules/log_syslog.c \
+	modules/syslog.h \
+	modules/syslog_link.c
 
 SG_MODULES = $(modules_LTLIBRARIES:modules/%.la=%)
 

@@ -23,6 +23,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_conf_scan.c \
 	tests/unit/test_conf_text.c \
 	tests/unit/test_deadline.c \
+	tests/unit/test_format.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_ident.c \
 	tests/unit/test_job_wire.c \
@@ -136,6 +137,7 @@ FUZZ_LINK = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) $(SG_FUZZ_LDFLAGS)
 FUZZ_LDADD = core/libcore.a $(CORE_LIBS)
 FUZZERS = \
 	tests/fuzz/fuzz_conf \
+	tests/fuzz/fuzz_format \
 	tests/fuzz/fuzz_greeting \
 	tests/fuzz/fuzz_ident \
 	tests/fuzz/fuzz_job \
@@ -150,6 +152,12 @@ tests_fuzz_fuzz_conf_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_conf_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_conf_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_format_SOURCES = tests/fuzz/fuzz_format.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_format_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_format_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_format_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_format_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_greeting_SOURCES = tests/fuzz/fuzz_greeting.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_greeting_CPPFLAGS = $(CORE_CPPFLAGS)

@@ -280,7 +280,7 @@ def test_crash_in_start(gateway):
 def test_watchdog(gateway):
     """T21: a module that loops is named after 2 s, aborted after 10 s, and its worker replaced."""
     gw = gateway(sockgate.config(core={'workers': 2}, modules=[sockgate.test_module('access_hang', name='it')],
-                                 hooks={'access': ['it', 'rules']}), ledger=False)
+                                 hooks={'access': ['it', 'rules']}), ledger=False, turns=False)
     with gw.connect() as client:
         client.greet()
         client.send(

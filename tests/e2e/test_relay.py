@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Octets between client and target: all of them, in order, and an end that means what it meant on the other side."""
 
+import contextlib
 import random
 import socket
 import threading
@@ -11,7 +12,47 @@ import network
 import servers
 import sockgate
 import socks
+import x80
 from socks import greeting, request
+
+
+# What forces a way through the relay, and which ways octets must and must not have gone then.
+PATHS = {'auto': ('copied', 'spliced'), 'copy': ('copied', ), 'splice': ('spliced', ), 'filter': ('filtered', )}
+
+
+def path_config(path, **keys):
+    if path == 'filter':
+        return sockgate.config(modules=[sockgate.test_module('auth_x80', name='x80')], hooks={'auth': ['x80']}, **keys)
+    return sockgate.config(core={'relay_path': path}, **keys)
+
+
+def check_path(gw, path):
+    """Stops the gateway. The counters of its workers show that the way was really taken, and no other."""
+    gw.stop()
+    ends = gw.workers_at_end()
+    moved = {name: sum(end[i + 1] for end in ends) for i, name in enumerate(('copied', 'spliced', 'filtered'))}
+    for name, octets in moved.items():
+        if (octets > 0) != (name in PATHS[path]):
+            raise gw.fail(f'relay_path {path}: {moved}')
+
+
+@pytest.fixture(name='path_gateway', scope='module', params=PATHS)
+def make_path_gateway(request):
+    gw = sockgate.Gateway(path_config(request.param))
+    if request.param == 'filter':
+        gw.kind = x80.Encapsulated
+    yield gw
+    try:
+        check_path(gw, request.param)
+    finally:
+        gw.discard()
+
+
+@pytest.fixture(name='shared')
+def make_shared(path_gateway, request):
+    """Every test of the relay runs on every way."""
+    request.node.gateways = [path_gateway]
+    return path_gateway
 
 
 def opened(gw, target, **keys):
@@ -85,6 +126,28 @@ def test_slow_reader(shared, target):
     assert len(client.recv_exactly(sent)) == sent
     peer.send(b'and more')
     client.expect(b'and more')
+
+
+def test_pipes_are_short(gateway):
+    """Streams whose readers stall want more pipes than there may be: the others are copied, and nothing is lost. Pipes
+    never take the descriptors that sessions need."""
+    gw = gateway(sockgate.config(core={'relay_path': 'splice', 'workers': 1}), nofile=(48, 48))
+    with servers.Target() as target, contextlib.ExitStack() as stack:
+        stalled = []
+        for _ in range(9):
+            client, peer = opened(gw, target, rcvbuf=4096)
+            stack.enter_context(client)
+            stack.enter_context(peer)
+            stalled.append((client, peer, fill(peer)))
+        for client, peer, sent in stalled:
+            peer.shutdown()
+            assert len(client.rest()) == sent
+            client.close()
+            peer.close()
+            assert gw.wait_end(client)['bytes_down'] == sent
+    gw.stop()
+    (_, copied, spliced, _), = gw.workers_at_end()
+    assert copied > 0 and spliced > 0
 
 
 def fill(sender):

@@ -11,6 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <sockgate/event.h>
+
+#include "fields.h"
 #include "table_read.h"
 
 #define SLOTS 2
@@ -57,7 +60,7 @@ make(int fd, const uint8_t *data, size_t size)
 static void
 check_line(const char *line, size_t len)
 {
-    MUST(len < SG_RECORD_LINE_MAX && line[0] == '{' && line[len - 2] == '}' && line[len - 1] == '\n' &&
+    MUST(len < SG_EVENT_JSON_MAX && line[0] == '{' && line[len - 2] == '}' && line[len - 1] == '\n' &&
          line[len] == '\0');
     for (size_t i = 0; i < len - 1; i++)
         MUST((uint8_t)line[i] >= 0x20 && (uint8_t)line[i] != 0x7f);
@@ -66,12 +69,15 @@ check_line(const char *line, size_t len)
 static void
 check_record(const struct sg_record *rec, const struct sg_record_names *names)
 {
-    char line[SG_RECORD_LINE_MAX], command[8];
+    char line[SG_EVENT_JSON_MAX];
 
-    check_line(line, sg_record_json_live(rec, names, 1000, line, sizeof line));
-    for (int event = 0; event < SG_EVENT_COUNT; event++)
-        check_line(line, sg_record_json(rec, (enum sg_event)event, names, line, sizeof line));
-    MUST(strlen(sg_record_command(rec, command)) > 0 && sg_record_event(rec) < SG_EVENT_COUNT);
+    for (int event = 0; event < SG_EVENT_COUNT; event++) {
+        const struct sg_event_info info = { (enum sg_event)event, rec, names };
+        const size_t len = sg_event_json(&info, line, sizeof line);
+
+        check_line(line, len);
+    }
+    MUST(sg_record_event(rec) < SG_EVENT_COUNT);
 }
 
 static void

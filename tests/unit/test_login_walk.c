@@ -128,7 +128,7 @@ walk(unsigned sequence)
     granted = false;
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
     cr_assert(sg_session_reserve());
-    s = sg_session_new(&listener, pair[0], &from);
+    s = sg_session_new(&listener, pair[0], &from, &from);
     for (unsigned step = 0; step < STEPS && alive(s); step++, sequence /= EVENTS) {
         walk_event(s, pair[1], (enum event)(sequence % EVENTS));
         if (!alive(s))
