@@ -148,6 +148,16 @@ hooks_socks4(const struct hooks_build *b, const struct sg_hooks *hooks, const st
         l->name);
 }
 
+/* Stubs are never chosen; an instance that could not be loaded is not in the list. */
+static bool
+hooks_all_stubs(const struct sg_hooks *hooks)
+{
+    for (size_t i = 0; i < hooks->n_auth; i++)
+        if (!hooks->auth[i]->mod->auth->stub)
+            return false;
+    return hooks->n_auth > 0;
+}
+
 static void
 hooks_listener(const struct hooks_build *b, struct sg_hooks *hooks, const struct sg_listener_conf *l)
 {
@@ -165,6 +175,9 @@ hooks_listener(const struct hooks_build *b, struct sg_hooks *hooks, const struct
     if (auth->n == 0)
         sg_diag_error(b->diag, &l->where, NULL, "the listener \"%s\" has no \"auth\" in its hooks: nobody could log in",
                       l->name);
+    else if (hooks_all_stubs(hooks))
+        sg_diag_error(b->diag, &l->where, NULL,
+                      "the listener \"%s\" has only stubs for \"auth\" in its hooks: nobody could log in", l->name);
     if (access->n == 0)
         sg_diag_error(b->diag, &l->where, NULL,
                       "the listener \"%s\" has no \"access\" in its hooks: everything would be refused", l->name);

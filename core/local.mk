@@ -5,11 +5,12 @@ SG_DEFAULTS = \
 	-DSG_SYSCONFDIR='"$(sysconfdir)/sockgate"' \
 	-DSG_MODULE_DIR='"$(modulesdir)"' \
 	-DSG_RUNSTATEDIR='"$(runstatedir)/sockgate"' \
-	-DSG_MODULES_BUILT='"$(SG_MODULES)"'
+	-DSG_MODULES_BUILT='"$(SG_MODULES)"' \
+	-DSG_MODULES_STUBS='"$(SG_STUBS)"'
 
 CORE_CPPFLAGS = -I$(top_srcdir)/include -I$(top_srcdir)/core -I$(top_builddir) $(SG_DEFAULTS)
-CORE_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS) $(LIBCONFIG_CFLAGS) $(CARES_CFLAGS) $(SODIUM_CFLAGS)
-CORE_LIBS = $(SG_LIBS) $(LIBCONFIG_LIBS) $(CARES_LIBS) $(SODIUM_LIBS)
+CORE_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS) $(LIBCONFIG_CFLAGS) $(CARES_CFLAGS) $(SODIUM_CFLAGS) $(CRYPT_CFLAGS)
+CORE_LIBS = $(SG_LIBS) $(LIBCONFIG_LIBS) $(CARES_LIBS) $(SODIUM_LIBS) $(CRYPT_LIBS)
 
 # The linker would drop the functions of the API that only modules call: the archive goes in whole.
 CORE_LINK = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) -export-dynamic -Wl,--whole-archive,core/libcore.a,--no-whole-archive
@@ -67,6 +68,9 @@ core_libcore_a_SOURCES = \
 	core/msg.c \
 	core/notify.c \
 	core/ownaddr.c \
+	core/passwd.c \
+	core/passwd_ask.c \
+	core/passwd_file.c \
 	core/peers.c \
 	core/pending.c \
 	core/pipes.c \

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "explain.h"
+#include "passwd.h"
 #include "sessions.h"
 #include "version.h"
 
@@ -19,6 +20,7 @@ static const struct {
     const char *help;
 } tasks[] = {
     { "explain", sg_explain_main, "would this request be allowed, by which rule, and why" },
+    { "passwd", sg_passwd_main, "give a user of a password file a new password, or take the user out" },
     { "sessions", sg_sessions_main, "the sessions under way" },
 };
 

@@ -19,7 +19,7 @@ greeting_choose(struct sg_session *s, const uint8_t *methods, size_t nmethods)
         const struct sg_ranges *clients = &hooks->auth[i]->conf->clients;
         const uint8_t method = hooks->auth[i]->mod->auth->method;
 
-        if (clients->n > 0 && !sg_ranges_contain(clients, &s->rec->client))
+        if (hooks->auth[i]->mod->auth->stub || (clients->n > 0 && !sg_ranges_contain(clients, &s->rec->client)))
             continue;
         if (memchr(methods, method, nmethods) != NULL) {
             s->auth = hooks->auth[i];

@@ -40,6 +40,7 @@ sg_version_long(FILE *out)
                   sodium_version_string());
     (void)fprintf(out, "module ABI: %d.%d\n", SG_ABI_MAJOR, SG_ABI_MINOR);
     (void)fprintf(out, "modules built: %s\n", SG_MODULES_BUILT);
+    (void)fprintf(out, "stubs among them, which are never selected: %s\n", SG_MODULES_STUBS);
     (void)fprintf(out, "modules in %s:", dir);
     for (int i = 0; i < n; i++) {
         (void)fprintf(out, " %.*s", (int)strlen(names[i]->d_name) - 3, names[i]->d_name);

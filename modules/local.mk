@@ -4,11 +4,21 @@
 modulesdir = $(pkglibdir)/modules
 modules_LTLIBRARIES = \
 	modules/access_rules.la \
+	modules/auth_file.la \
+	modules/auth_gssapi.la \
+	modules/auth_ident.la \
 	modules/auth_none.la \
 	modules/cmd_bind.la \
 	modules/cmd_connect.la \
 	modules/log_file.la \
 	modules/log_syslog.la
+
+if HAVE_PAM
+modules_LTLIBRARIES += modules/auth_pam.la
+endif
+
+# What loads and can be configured, but does nothing yet.
+SG_STUBS = auth_gssapi
 
 modules_access_rules_la_SOURCES = \
 	modules/access_rules.c \
@@ -18,6 +28,20 @@ modules_access_rules_la_SOURCES = \
 	modules/rules_entry.c \
 	modules/rules_match.c \
 	modules/rules_set.c
+
+modules_auth_file_la_CFLAGS = $(SG_CFLAGS) $(CRYPT_CFLAGS) $(SODIUM_CFLAGS)
+modules_auth_file_la_LIBADD = $(CRYPT_LIBS) $(SODIUM_LIBS)
+modules_auth_file_la_SOURCES = \
+	modules/auth_file.c \
+	modules/users.c \
+	modules/users.h
+
+modules_auth_ident_la_SOURCES = \
+	modules/auth_ident.c \
+	modules/ident.c \
+	modules/ident.h
+
+modules_auth_pam_la_LIBADD = $(PAM_LIBS)
 
 modules_log_syslog_la_SOURCES = \
 	modules/log_syslog.c \

@@ -14,7 +14,7 @@ unset MAKEFLAGS MAKELEVEL MFLAGS
 # What it takes to build sockgate on Debian 12.
 # shellcheck disable=SC2034
 SG_BUILD_PACKAGES=(gcc libc6-dev make autoconf automake libtool pkg-config
-                   libev-dev libconfig-dev libsodium-dev libc-ares-dev)
+                   libev-dev libconfig-dev libsodium-dev libc-ares-dev libcrypt-dev libpam0g-dev)
 
 die() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2

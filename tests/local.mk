@@ -11,8 +11,10 @@ tests_unit_unit_LDFLAGS = $(CORE_LINK)
 tests_unit_unit_LDADD = $(CORE_LIBS) $(CRITERION_LIBS)
 tests_unit_unit_DEPENDENCIES = core/libcore.a
 tests_unit_unit_SOURCES = \
+	modules/ident.c \
 	modules/rules_entry.c \
 	modules/rules_set.c \
+	modules/users.c \
 	tests/unit/loaded.c \
 	tests/unit/test_access_rules.c \
 	tests/unit/test_addr.c \
@@ -24,6 +26,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_deadline.c \
 	tests/unit/test_format.c \
 	tests/unit/test_hooks.c \
+	tests/unit/test_ident.c \
 	tests/unit/test_job_wire.c \
 	tests/unit/test_loader.c \
 	tests/unit/test_logger.c \
@@ -39,10 +42,28 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_table.c \
 	tests/unit/test_units.c \
 	tests/unit/test_userpass.c \
+	tests/unit/test_users.c \
 	tests/unit/test_verdicts.c \
 	tests/unit/tables.c \
 	tests/unit/told.c \
 	tests/unit/vectors.c
+
+# ---- auth modules without a gateway, and a PAM module that tests tell what to ask
+
+check_PROGRAMS += tests/logins/logins
+tests_logins_logins_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_logins_logins_CFLAGS = $(CORE_CFLAGS)
+tests_logins_logins_LDFLAGS = $(CORE_LINK)
+tests_logins_logins_LDADD = $(CORE_LIBS)
+tests_logins_logins_DEPENDENCIES = core/libcore.a
+tests_logins_logins_SOURCES = tests/logins/logins.c
+
+if HAVE_PAM
+check_LTLIBRARIES += tests/logins/pam_asks.la
+tests_logins_pam_asks_la_LDFLAGS = $(AM_LDFLAGS) -rpath /nowhere
+tests_logins_pam_asks_la_LIBADD = $(PAM_LIBS)
+tests_logins_pam_asks_la_SOURCES = tests/logins/pam_asks.c
+endif
 
 # ---- figures: built with the tests, so that they keep up with the code; `make bench` runs them
 
@@ -157,6 +178,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_format \
 	tests/fuzz/fuzz_greeting \
+	tests/fuzz/fuzz_ident \
 	tests/fuzz/fuzz_job \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_socks4 \
@@ -182,6 +204,12 @@ tests_fuzz_fuzz_greeting_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_greeting_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_greeting_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_greeting_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_ident_SOURCES = tests/fuzz/fuzz_ident.c modules/ident.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_ident_CPPFLAGS = $(CORE_CPPFLAGS) -I$(top_srcdir)/modules
+tests_fuzz_fuzz_ident_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_ident_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_ident_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_job_SOURCES = tests/fuzz/fuzz_job.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_job_CPPFLAGS = $(CORE_CPPFLAGS)

@@ -60,6 +60,7 @@ struct sg_auth_ops {
     enum sg_verdict (*exchange)(struct sg_instance *inst, struct sg_session *s, struct sg_buf *in, struct sg_buf *out,
                                 struct sg_answer *answer);
     size_t max_message; /* exchange: the longest message of the client, which bounds @in; 1-131072 */
+    bool stub; /* the METHOD cannot be served yet: the configuration may name the module, but it is never chosen */
 };
 
 /*
