@@ -14,6 +14,7 @@
 #include "addrs.h"
 #include "advertise.h"
 #include "container.h"
+#include "dial.h"
 #include "evaluate.h"
 #include "peers.h"
 #include "pipes.h"
