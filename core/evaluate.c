@@ -4,6 +4,7 @@
  */
 #include "evaluate.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,4 +139,22 @@ sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg
                       sg_addr_format_ip(run->addr, addr, sizeof addr), classes);
     }
     return (struct sg_refusal){ SG_REASON_SPECIAL_RANGE, SG_REP_NOT_ALLOWED };
+}
+
+uint8_t
+sg_evaluate_connect(int err)
+{
+    switch (err) {
+    case ECONNREFUSED: return SG_REP_CONNECTION_REFUSED;
+    case ENETUNREACH:
+    case ENETDOWN:
+    case EINVAL: /* a route that is a black hole, or none from the configured source */
+    case EAFNOSUPPORT: return SG_REP_NETWORK_UNREACHABLE;
+    case EHOSTUNREACH:
+    case EHOSTDOWN:
+    case ETIMEDOUT: return SG_REP_HOST_UNREACHABLE;
+    case EACCES:
+    case EPERM: return SG_REP_NOT_ALLOWED; /* the system's own packet filter */
+    default: return SG_REP_GENERAL_FAILURE;
+    }
 }

@@ -28,5 +28,7 @@ struct sg_refusal sg_evaluate_wire(struct sg_session *s, const struct sg_wire_re
 struct sg_refusal sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
 /* The target phase has ended for one address. */
 struct sg_refusal sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
+/* What a failed connect() is told as. */
+uint8_t sg_evaluate_connect(int err);
 
 #endif
