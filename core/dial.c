@@ -190,11 +190,25 @@ dial_failed(struct sg_dial *dial)
 
 /* Most sessions are over before a peer could vanish unnoticed: they are spared these system calls. */
 static void
-dial_settled(struct sg_deadline *deadline)
+conn_settled(struct sg_deadline *deadline)
 {
     const struct sg_conn *conn = SG_CONTAINER(deadline, struct sg_conn, settle);
 
     sg_socket_options(conn->fd, &sg_worker_boot()->conf->core.timeouts);
+}
+
+struct sg_conn *
+sg_conn_new(int fd)
+{
+    struct sg_conn *conn = calloc(1, sizeof *conn);
+
+    if (conn == NULL)
+        return NULL;
+    conn->fd = fd;
+    ev_init(&conn->io, NULL); /* the relay says what for */
+    conn->settle.expired = conn_settled;
+    sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETTLE), &conn->settle);
+    return conn;
 }
 
 static void attempt_connect_failed(struct dial_attempt *attempt, int err);
@@ -204,7 +218,7 @@ dial_won(struct sg_dial *dial, struct dial_attempt *attempt)
 {
     struct sg_session *s = dial->session;
     struct sg_dial_result result = { .size = sizeof result, .rep = SG_REP_SUCCEEDED };
-    struct sg_conn *conn = malloc(sizeof *conn);
+    struct sg_conn *conn = sg_conn_new(attempt->conn.fd);
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
 
@@ -213,11 +227,8 @@ dial_won(struct sg_dial *dial, struct dial_attempt *attempt)
         return;
     }
     ev_io_stop(sg_worker_loop(), &attempt->conn.io);
-    *conn = attempt->conn;
     attempt->conn.fd = -1;
     s->conn = conn;
-    conn->settle.expired = dial_settled;
-    sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETTLE), &conn->settle);
     if (getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0)
         (void)sg_addr_from_sockaddr(&ss, &result.local);
     dial_record(s, attempt);
@@ -529,10 +540,11 @@ dial_look_up(struct sg_dial *dial)
     static const uint8_t families[DIAL_FAMILIES] = { [DIAL_IPV6] = SG_FAMILY_IPV6, [DIAL_IPV4] = SG_FAMILY_IPV4 };
     const struct sg_request *req = dial->session->request;
     struct dial_names *names = dial->names;
+    const bool ipv6 = req->ver != SG_SOCKS4_VN || dial->session->listener->conf->socks4_ipv6;
 
     for (unsigned i = 0; i < DIAL_FAMILIES; i++)
-        names->families[i].open = true;
-    for (unsigned i = 0; i < DIAL_FAMILIES; i++) {
+        names->families[i].open = i != DIAL_IPV6 || ipv6;
+    for (unsigned i = ipv6 ? DIAL_IPV6 : DIAL_IPV4; i < DIAL_FAMILIES; i++) {
         const struct sg_found *found = sg_resolve(&names->families[i].lookup, req->name, req->name_len, families[i]);
 
         if (found != NULL)
@@ -577,7 +589,8 @@ sg_dial(struct sg_instance *inst, struct sg_session *s,
 {
     struct sg_dial *dial;
 
-    if (s->state != SG_STATE_COMMAND || s->ending || s->conn != NULL || (s->dial != NULL && !s->dial->over))
+    if (s->state != SG_STATE_COMMAND || s->ending || s->conn != NULL || s->bind != NULL ||
+        (s->dial != NULL && !s->dial->over))
         return -1;
     dial = calloc(1, sizeof *dial);
     if (dial == NULL)

@@ -21,11 +21,12 @@ sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_ad
 
 /* The name is kept in the record: it is bounded there and lives as long as the session. */
 static int
-evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
+evaluate_keep(struct sg_session *s, const struct sg_wire_request *wire)
 {
     struct sg_record *rec = s->rec;
 
-    rec->ver = SG_SOCKS5_VER;
+    rec->ver = wire->ver;
+    rec->requested = true;
     rec->cmd = wire->cmd;
     rec->port = wire->port;
     if (wire->name == NULL)
@@ -36,7 +37,7 @@ evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
     if (s->request == NULL)
         return -1;
     *s->request = (struct sg_request){ .size = sizeof *s->request,
-                                       .ver = SG_SOCKS5_VER,
+                                       .ver = wire->ver,
                                        .cmd = wire->cmd,
                                        .atyp = wire->atyp,
                                        .port = wire->port,
@@ -49,18 +50,27 @@ evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
 }
 
 void
-sg_evaluate_malformed(struct sg_session *s, const struct sg_socks5_request *wire)
+sg_evaluate_malformed(struct sg_session *s, const struct sg_wire_request *wire)
 {
     if (wire->name == NULL)
         return;
-    s->rec->ver = SG_SOCKS5_VER;
+    s->rec->ver = wire->ver;
+    s->rec->requested = true;
     s->rec->cmd = wire->cmd;
     s->rec->port = wire->port;
     (void)sg_record_put(s->rec, &s->rec->name, wire->name, wire->name_len);
 }
 
+/* An address as the text of a SOCKS4a name: BIND could not tell the client where it listens. */
+static bool
+evaluate_no_ipv6(const struct sg_session *s, const struct sg_wire_request *wire)
+{
+    return wire->ver == SG_SOCKS4_VN && wire->addr.family == SG_FAMILY_IPV6 &&
+           (wire->cmd != SG_CMD_CONNECT || !s->listener->conf->socks4_ipv6);
+}
+
 struct sg_refusal
-sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire)
+sg_evaluate_wire(struct sg_session *s, const struct sg_wire_request *wire)
 {
     const bool strict = sg_worker_boot()->conf->core.strict;
 
@@ -70,7 +80,11 @@ sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire)
         sg_trace_core(s->trace, NULL, wire->rsv != 0 && strict ? "RSV is not 0" : "CONNECT to port 0 reaches nobody");
         return (struct sg_refusal){ SG_REASON_PROTOCOL_ERROR, SG_REP_GENERAL_FAILURE };
     }
-    if (s->listener->hooks->command[wire->cmd] == NULL) {
+    if (evaluate_no_ipv6(s, wire)) {
+        sg_trace_core(s->trace, &s->listener->conf->where, "SOCKS4 has no room for an IPv6 address");
+        return (struct sg_refusal){ SG_REASON_PROTOCOL_ERROR, SG_REP_ATYP_NOT_SUPPORTED };
+    }
+    if (s->listener->hooks->command[wire->cmd] == NULL || (wire->ver == SG_SOCKS4_VN && wire->cmd > SG_CMD_BIND)) {
         sg_trace_core(s->trace, &s->listener->conf->where, "the listener \"%s\" has no module for CMD %02x",
                       s->listener->conf->name, wire->cmd);
         return (struct sg_refusal){ SG_REASON_COMMAND_UNKNOWN, SG_REP_COMMAND_NOT_SUPPORTED };

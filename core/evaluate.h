@@ -10,7 +10,7 @@
 #define SG_EVALUATE_H
 
 #include "session.h"
-#include "socks5.h"
+#include "wire.h"
 
 /* What a refusal is told and recorded as; reason NONE: go on. */
 struct sg_refusal {
@@ -21,9 +21,9 @@ struct sg_refusal {
 /* May this client connect at all? The listener's `clients`, before any module. */
 bool sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_addr *client);
 /* A request that cannot be: no module hears of it, but a name that no host has stands in the record. */
-void sg_evaluate_malformed(struct sg_session *s, const struct sg_socks5_request *wire);
+void sg_evaluate_malformed(struct sg_session *s, const struct sg_wire_request *wire);
 /* From the wire to what modules see: fills s->request and its part of the record. */
-struct sg_refusal sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire);
+struct sg_refusal sg_evaluate_wire(struct sg_session *s, const struct sg_wire_request *wire);
 /* The request phase has ended: remembers what the target phase needs, and the rule. */
 struct sg_refusal sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
 /* The target phase has ended for one address. */

@@ -161,6 +161,18 @@ field_client(const struct sg_event_info *info, struct sg_field_value *value)
 }
 
 static bool
+field_ver(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info->rec->ver != 0 && value_number(value, info->rec->ver);
+}
+
+static bool
+field_userid(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return sg_event_of_session(info->event) && value_text(value, info->rec, &info->rec->userid);
+}
+
+static bool
 field_method(const struct sg_event_info *info, struct sg_field_value *value)
 {
     return info->rec->instance != 0 && value_hex(value, info->rec->method);
@@ -200,7 +212,7 @@ field_command(const struct sg_event_info *info, struct sg_field_value *value)
     static const char *const commands[] = { NULL, "connect", "bind", "udp_associate" };
     const struct sg_record *rec = info->rec;
 
-    if (rec->ver == 0)
+    if (!rec->requested)
         return false;
     if (rec->cmd != 0 && rec->cmd < sizeof commands / sizeof commands[0])
         return value_string(value, commands[rec->cmd]);
@@ -210,13 +222,13 @@ field_command(const struct sg_event_info *info, struct sg_field_value *value)
 static bool
 field_host(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    return info->rec->ver != 0 && value_text(value, info->rec, &info->rec->name);
+    return info->rec->requested && value_text(value, info->rec, &info->rec->name);
 }
 
 static bool
 field_port(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    return info->rec->ver != 0 && value_number(value, info->rec->port);
+    return info->rec->requested && value_number(value, info->rec->port);
 }
 
 static bool
@@ -368,10 +380,25 @@ info_ended(const struct sg_event_info *info)
     return sg_event_of_session(info->event) && info->event != SG_EVENT_SESSION_START;
 }
 
+/* Who came for a BIND was not known at session_start, whose record may be read later. */
+static bool
+field_peer(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info_ended(info) && value_addr(value, &info->rec->peer);
+}
+
+static bool
+field_peers_refused(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info_ended(info) && info->rec->peers_refused > 0 && value_number(value, info->rec->peers_refused);
+}
+
+/* The second reply to a BIND may be another than the first. */
 static bool
 field_rep(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    return info->rec->replied && value_hex(value, info->rec->rep);
+    return info->rec->replied &&
+           value_hex(value, info->event == SG_EVENT_SESSION_START ? SG_REP_SUCCEEDED : info->rec->rep);
 }
 
 static bool

@@ -17,6 +17,8 @@
     X(RELOAD, reload, "the `id` of the `reload` that the event belongs to")                                            \
     X(LISTENER, listener, "the name of the listener")                                                                  \
     X(CLIENT, client, "address and port of the client")                                                                \
+    X(VER, ver, "the version of SOCKS: 5 or 4")                                                                        \
+    X(USERID, userid, "the USERID of SOCKS4: what the client says of itself, and anybody can say")                     \
     X(METHOD, method, "the METHOD of the login: two hexadecimal digits")                                               \
     X(INSTANCE, instance, "the auth instance that was asked last")                                                     \
     X(USER, user, "who it is; empty: nobody in particular")                                                            \
@@ -26,6 +28,8 @@
     X(PORT, port, "DST.PORT")                                                                                          \
     X(TARGET, target, "the address that was reached, or the last one that was tried, and the port")                    \
     X(BIND, bind, "the gateway's own address and port towards the target")                                             \
+    X(PEER, peer, "who connected for a BIND")                                                                          \
+    X(PEERS_REFUSED, peers_refused, "how many others did, and were closed")                                            \
     X(RULE, rule, "the label of the rule that decided")                                                                \
     X(RULE_AT, rule_at, "where that rule stands: file and line")                                                       \
     X(DRY_RUN_RULE, dry_run_rule, "the label of the rule on trial that matched")                                       \

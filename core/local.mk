@@ -19,8 +19,10 @@ core_libcore_a_CPPFLAGS = $(CORE_CPPFLAGS)
 core_libcore_a_CFLAGS = $(CORE_CFLAGS)
 core_libcore_a_SOURCES = \
 	core/addr.c \
+	core/advertise.c \
 	core/answer.c \
 	core/arena.c \
+	core/bind.c \
 	core/buf.c \
 	core/conf.c \
 	core/conf_check.c \
@@ -61,6 +63,7 @@ core_libcore_a_SOURCES = \
 	core/msg.c \
 	core/notify.c \
 	core/ownaddr.c \
+	core/peers.c \
 	core/pending.c \
 	core/pipes.c \
 	core/policy.c \
@@ -86,6 +89,7 @@ core_libcore_a_SOURCES = \
 	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \
+	core/socks4.c \
 	core/socks5.c \
 	core/special.c \
 	core/st_auth.c \
@@ -103,6 +107,7 @@ core_libcore_a_SOURCES = \
 	core/utf8.c \
 	core/verdict.c \
 	core/version.c \
+	core/wire.c \
 	core/worker.c
 
 sbin_PROGRAMS += core/sockgate

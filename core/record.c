@@ -10,7 +10,7 @@
 
 #include "clock.h"
 
-/* The longest user, host and words of a module must fit beside each other. */
+/* Nobody looks whether these fit: the longest user and host, beside the words of a module or the longest USERID. */
 _Static_assert(SG_RECORD_ARENA >= 255 + 253 + 127, "the arena is too small");
 
 static const char *const event_names[] = {
@@ -144,6 +144,7 @@ record_about(struct sg_record *rec, const struct sg_record *about)
     rec->method = about->method;
     rec->assurance = about->assurance;
     rec->ver = about->ver;
+    rec->requested = about->requested;
     rec->cmd = about->cmd;
     rec->port = about->port;
     rec->reason = about->reason;

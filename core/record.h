@@ -65,7 +65,9 @@
     X(ACCESS_TARGET, "access_target", true)                                                                            \
     X(SPECIAL_RANGE, "special_range", true)                                                                            \
     X(COMMAND_DENIED, "command_denied", true)                                                                          \
-    X(COMMAND_UNKNOWN, "command_unknown", true)
+    X(COMMAND_UNKNOWN, "command_unknown", true)                                                                        \
+    X(PEER_TIMEOUT, "peer_timeout", false)   /* BIND: nobody came in time */                                           \
+    X(PEER_MISMATCH, "peer_mismatch", false) /* BIND: somebody else came */
 
 enum sg_event {
 #define X(name, text) SG_EVENT_##name,
@@ -140,6 +142,7 @@ struct sg_record {
     uint8_t event;                              /* enum sg_event; 0: the state tells, as for every session */
     uint8_t reason;                             /* enum sg_reason; the first one set stays */
     uint8_t rep;                                /* REP sent, valid if replied */
+    uint8_t requested;                          /* the request is known */
     uint8_t started;                            /* session_start is out: the end is session_end */
     uint8_t identified;                         /* AUTH is over: user and assurance are known */
     uint8_t replied, tried_more;
@@ -150,9 +153,18 @@ struct sg_record {
     uint8_t rule_len, dry_run_rule_len;
     char rule[SG_RECORD_LABEL_MAX], dry_run_rule[SG_RECORD_LABEL_MAX]; /* these may change until they are published */
     struct sg_record_text user, name, reason_text;                     /* name: DST.ADDR as a name */
-    struct sg_record_text cause; /* events: the id of the session or of the RELOAD that they belong to, 16 octets */
-    struct sg_record_text file, digest; /* a file, and its SHA-256, 32 octets */
-    uint16_t arena_used, arena_tried;   /* octets from the front and from the end */
+    union {
+        struct {
+            struct sg_record_text userid; /* SOCKS4: what the client says of itself */
+            struct sg_addr peer;          /* BIND: who has connected; written after STARTED, once */
+            uint32_t peers_refused;       /* BIND: others that tried */
+        };
+        struct {
+            struct sg_record_text cause; /* events: the id of the session or RELOAD that they belong to, 16 octets */
+            struct sg_record_text file, digest; /* a file, and its SHA-256, 32 octets */
+        };
+    };
+    uint16_t arena_used, arena_tried; /* octets from the front and from the end */
     char arena[];
 };
 

@@ -26,6 +26,7 @@
 #include "deadline.h"
 #include "hooks.h"
 #include "record.h"
+#include "wire.h"
 #include "worker.h"
 
 enum sg_state {
@@ -46,10 +47,11 @@ enum sg_state {
 /* And the octets that wait for the client: METHOD, the messages of an exchange, replies. */
 #define SG_SETUP_OUT_MAX 262144
 
+struct sg_bind;
 struct sg_dial;
 struct sg_relay;
 
-/* The connection that a dial has made. */
+/* The connection that a dial has made, or that a peer has. */
 struct sg_conn {
     int fd; /* -1: closed */
     ev_io io;
@@ -69,9 +71,8 @@ struct sg_filter {
  */
 
 struct sg_session {
-    unsigned magic; /* first member: checked where libev gives a void pointer back */
-    enum sg_state state;
     const struct sg_worker_listener *listener;
+    enum sg_state state;
     int fd;                   /* the client */
     unsigned special_allowed; /* special ranges that the OK at request allows */
     ev_io io;
@@ -79,17 +80,20 @@ struct sg_session {
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
     struct sg_filter *filter;
 
-    struct sg_deadline phase;           /* one at a time: handshake, idle, half_closed, linger */
-    struct sg_deadline setup;           /* setup_max, then max_session */
-    int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
-    uint32_t drained;                   /* CLOSING: octets read and thrown away */
-    uint32_t unconsumed;                /* AUTH: octets in `in` that exchange() did not want yet */
+    struct sg_deadline phase; /* one at a time: handshake, idle, half_closed, linger */
+    struct sg_deadline setup; /* setup_max, then max_session */
+    int64_t waited_since_ms;  /* handshake: since when we wait for the client */
+    int32_t waited_ms;        /* and how long we have before */
+    uint32_t drained;         /* CLOSING: octets read and thrown away */
+    uint32_t unconsumed;      /* AUTH: octets in `in` that exchange() did not want yet */
     char id[33];
     uint8_t command_rep;   /* sg_session_set_rep() */
     bool waiting : 1;      /* for octets of the client: the handshake clock runs */
+    bool stay : 1;         /* COMMAND: a client that ends its side has left */
     bool eof : 1;          /* the client has ended its side */
     bool encapsulated : 1; /* AUTH is over and there is a filter */
     bool asked : 1;        /* AUTH: exchange() has been called */
+    bool asking : 1;       /* AUTH: and will answer later */
     bool undecided : 1;    /* request access ended UNDECIDED */
     bool shut : 1;         /* CLOSING: our side has ended */
     bool ending : 1;       /* to be ended, as soon as no code of a module is on the stack */
@@ -99,7 +103,6 @@ struct sg_session {
     struct sg_identity identity;
     struct sg_request *request; /* NULL: not complete */
     struct sg_run *run;         /* CLIENT and ACCESS, else NULL */
-    struct sg_pending *asking;  /* AUTH: exchange() will answer later */
     struct sg_pending *pendings;
     struct sg_timer *timers;
     void **slots; /* by instance number - 1; NULL until the first is made */
@@ -107,11 +110,19 @@ struct sg_session {
     struct sg_trace *trace; /* NULL: nobody asks how verdicts come about */
 
     struct sg_dial *dial;
+    struct sg_bind *bind;
     struct sg_conn *conn;
     struct sg_relay *relay;
     struct sg_record *rec;           /* in the journal; ours until the session ends */
     struct sg_session *next, **prev; /* all of the worker; `next` of those that have ended and wait for the reaper */
 };
+
+/* The first octet of the client says which; SOCKS5 before that. */
+static inline const struct sg_protocol *
+sg_session_protocol(const struct sg_session *s)
+{
+    return s->rec->ver == SG_SOCKS4_VN ? &sg_socks4 : &sg_socks5;
+}
 
 /* Makes sure that one more fits: the limit and the memory. Called before accept(). */
 bool sg_session_reserve(void);

@@ -14,13 +14,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "dial.h"
 #include "filter_core.h"
 #include "pending.h"
 #include "relay.h"
-#include "socks5.h"
 #include "states.h"
 
 /* What a client may still send behind a failure reply before we stop listening to it. */
@@ -49,7 +49,7 @@ sg_session_wait(struct sg_session *s, bool waiting)
     if (waiting)
         s->waited_since_ms = now;
     else
-        s->waited_ms += now - s->waited_since_ms;
+        s->waited_ms += (int32_t)(now - s->waited_since_ms);
     s->waiting = waiting;
     if (waiting && s->phase.queue == NULL)
         sg_deadline_arm(sg_worker_queue(s->waited_ms == 0 ? SG_QUEUE_HANDSHAKE : SG_QUEUE_TICK), &s->phase);
@@ -215,7 +215,7 @@ session_step(struct sg_defer *defer)
         sg_relay_step(s);
         return;
     }
-    if (s->eof && s->waiting) {
+    if (s->eof && (s->waiting || s->stay)) {
         sg_session_reason(s, SG_REASON_CLIENT_GONE, 0);
         sg_session_end(s, false);
         return;
@@ -278,8 +278,9 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     s->waiting = false;
     sg_deadline_disarm(&s->setup);
     sg_dial_stop(s->dial);
+    sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
-    s->asking = NULL;
+    s->asking = false;
     sg_session_goto(s, SG_STATE_CLOSING);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_LINGER), &s->phase);
     sg_session_kick(s);
@@ -288,11 +289,11 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
 void
 sg_session_fail(struct sg_session *s, enum sg_reason reason, int err, uint8_t rep)
 {
-    uint8_t reply[SG_SOCKS5_REPLY_MAX];
+    uint8_t reply[SG_REPLY_MAX];
 
     if (s->state == SG_STATE_END || s->state == SG_STATE_CLOSING)
         return;
     s->rec->rep = rep;
-    s->rec->replied = sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, NULL)) == 0;
+    s->rec->replied = sg_session_send(s, reply, sg_session_protocol(s)->put_reply(reply, rep, NULL)) == 0;
     sg_session_finish(s, reason, err);
 }

@@ -16,6 +16,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/loaded.c \
 	tests/unit/test_access_rules.c \
 	tests/unit/test_addr.c \
+	tests/unit/test_advertise.c \
 	tests/unit/test_buf.c \
 	tests/unit/test_conf.c \
 	tests/unit/test_conf_scan.c \
@@ -31,6 +32,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_run.c \
 	tests/unit/test_schema.c \
 	tests/unit/test_session_states.c \
+	tests/unit/test_socks4.c \
 	tests/unit/test_socks5.c \
 	tests/unit/test_table.c \
 	tests/unit/test_units.c \
@@ -93,6 +95,7 @@ CLEANFILES += bench.json bench.svg
 TEST_MODULES = \
 	tests/abi/abi_access.la \
 	tests/abi/abi_auth.la \
+	tests/abi/abi_bind.la \
 	tests/abi/abi_command.la \
 	tests/abi/abi_conf.la \
 	tests/abi/abi_log.la \
@@ -150,6 +153,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_format \
 	tests/fuzz/fuzz_greeting \
 	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_socks4 \
 	tests/fuzz/fuzz_table
 
 check_PROGRAMS += $(FUZZERS)
@@ -177,6 +181,12 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_socks4_SOURCES = tests/fuzz/fuzz_socks4.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_socks4_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_socks4_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_socks4_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_socks4_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)

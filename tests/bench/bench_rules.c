@@ -156,8 +156,8 @@ main(void)
 {
     static const char host[] = "www.a.rather.long.name.example";
     char dir[] = "/tmp/sockgate-bench-XXXXXX", path[64], command[96];
-    struct sg_request request = { .size = sizeof request, .cmd = SG_CMD_CONNECT, .port = 443 };
-    struct sg_session session = { .request = &request };
+    struct sg_request req = { .size = sizeof req, .cmd = SG_CMD_CONNECT, .port = 443 };
+    struct sg_session session = { .request = &req };
     struct sg_load load;
     struct sg_addr addr;
     double began, by_name, by_addr, swapped;
@@ -184,8 +184,8 @@ main(void)
     }
     (void)sg_addr_parse("203.0.113.7", &addr);
     by_addr = decide(sg_instance_find(load.instances, "rules"), &session, &addr);
-    request.name = host;
-    request.name_len = sizeof host - 1;
+    req.name = host;
+    req.name_len = sizeof host - 1;
     by_name = decide(sg_instance_find(load.instances, "rules"), &session, &addr);
     (void)printf("one decision, an address: %.2f us; a name and its address: %.2f us (aim: under %.0f)\n", by_addr,
                  by_name, AIM_US);

@@ -205,6 +205,20 @@ def test_stalled_and_required(gateway, server, target):
     assert {r['event'] for r in arrived(receiver)} == {'session_start', 'session_end'}
 
 
+@pytest.mark.parametrize('required', [False, True])
+def test_stop_while_stalled(gateway, server, target, required):
+    """Whoever stops the gateway does not wait for a server that does not read."""
+    receiver = server('unix')
+    gw = gateway(config(entry(receiver, required=required)), ledger=False)
+    assert one(gw, target) is None
+    receiver.hold()
+    assert one(gw, target) is None
+    began = time.monotonic()
+    gw.stop()
+    print(f'stopped after {time.monotonic() - began:.1f} s')
+    assert time.monotonic() - began < 50
+
+
 def test_no_server(gateway, folder, target):
     """Without a server sessions go on, and the error log says why."""
     log = {'name': 'syslog', 'file': 'log_syslog.so', 'settings': {'target': f'unix:{folder}/none'}}
