@@ -50,14 +50,14 @@ sg_answer_name(struct sg_answer *answer, const char *name, size_t len)
 }
 
 int
-sg_answer_group(struct sg_answer *answer, const char *group)
+sg_answer_group_octets(struct sg_answer *answer, const char *group, size_t len)
 {
-    const size_t len = strlen(group) + 1;
     char **more, *copy;
 
-    if (answer->total + len > SG_ANSWER_TOTAL_MAX || answer->n_groups == UINT16_MAX)
+    if (answer->total + len + 1 > SG_ANSWER_TOTAL_MAX || answer->n_groups == UINT16_MAX ||
+        memchr(group, '\0', len) != NULL)
         return answer_fail(answer);
-    copy = strdup(group);
+    copy = strndup(group, len);
     more = realloc(answer->groups, (answer->n_groups + 1u) * sizeof(char *));
     if (more != NULL)
         answer->groups = more;
@@ -66,14 +66,29 @@ sg_answer_group(struct sg_answer *answer, const char *group)
         return answer_fail(answer);
     }
     answer->groups[answer->n_groups++] = copy;
-    answer->total += len;
+    answer->total += len + 1;
     return 0;
+}
+
+int
+sg_answer_group(struct sg_answer *answer, const char *group)
+{
+    return sg_answer_group_octets(answer, group, strlen(group));
 }
 
 void
 sg_answer_assurance(struct sg_answer *answer, uint8_t assurance)
 {
     answer->assurance = assurance;
+}
+
+void
+sg_answer_delay(struct sg_answer *answer, int64_t ms)
+{
+    const uint16_t delay = (uint16_t)(ms < 0 ? 0 : ms > SG_ANSWER_DELAY_MAX ? SG_ANSWER_DELAY_MAX : ms);
+
+    if (delay > answer->delay_ms)
+        answer->delay_ms = delay;
 }
 
 void

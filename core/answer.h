@@ -12,6 +12,7 @@
 
 #define SG_ANSWER_NAME_MAX 255
 #define SG_ANSWER_TOTAL_MAX 65536
+#define SG_ANSWER_DELAY_MAX 15000
 
 struct sg_answer {
     char *name; /* malloc */
@@ -20,11 +21,14 @@ struct sg_answer {
     uint16_t n_groups;
     size_t total; /* octets of all strings */
     uint8_t assurance;
-    bool failed;  /* something did not fit or no memory */
-    char *reason; /* malloc; NULL: none */
+    bool failed;       /* something did not fit or no memory */
+    uint16_t delay_ms; /* how long a refusal is to be held back; at most SG_ANSWER_DELAY_MAX */
+    char *reason;      /* malloc; NULL: none */
 };
 
 void sg_answer_init(struct sg_answer *answer, uint8_t assurance);
 void sg_answer_free(struct sg_answer *answer); /* NULL is ignored */
+/* As sg_answer_group(), for octets that came from another process: -1 with a NUL inside. */
+int sg_answer_group_octets(struct sg_answer *answer, const char *group, size_t len);
 
 #endif

@@ -11,18 +11,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "bufs.h"
 
 void
 sg_buf_init(struct sg_buf *buf, size_t max)
 {
-    *buf = (struct sg_buf){ .max = (uint32_t)max };
+    *buf = (struct sg_buf){ .max = max & INT32_MAX };
+}
+
+/* The block that is given back. */
+static void
+buf_drop(struct sg_buf *buf)
+{
+    if (buf->secret && buf->data)
+        sodium_memzero(buf->data, buf->len);
+    free(buf->data);
 }
 
 void
 sg_buf_free(struct sg_buf *buf)
 {
-    free(buf->data);
+    buf_drop(buf);
     buf->data = NULL;
     buf->off = buf->len = buf->cap = 0;
 }
@@ -57,7 +68,7 @@ buf_grow(struct sg_buf *buf, size_t needed)
         return -1;
     if (buf->data)
         memcpy(data, buf->data + buf->off, sg_buf_len(buf));
-    free(buf->data);
+    buf_drop(buf);
     buf->data = data;
     buf->cap = (uint32_t)cap;
     buf->len -= buf->off;
@@ -107,8 +118,11 @@ sg_buf_append(struct sg_buf *buf, const void *bytes, size_t len)
 void
 sg_buf_consume(struct sg_buf *buf, size_t len)
 {
-    if (len >= sg_buf_len(buf))
+    if (len >= sg_buf_len(buf)) {
         sg_buf_free(buf);
-    else
-        buf->off += (uint32_t)len;
+        return;
+    }
+    if (buf->secret)
+        sodium_memzero(buf->data + buf->off, len);
+    buf->off += (uint32_t)len;
 }

@@ -5,13 +5,16 @@
 #ifndef SG_BUFS_H
 #define SG_BUFS_H
 
+#include <stdbool.h>
+
 #include <sockgate/buf.h>
 
 /* Octets [off, len) of data wait. No memory is held while it is empty (sg_buf_consume() of the last octet frees). */
 struct sg_buf {
     uint8_t *data;
     uint32_t off, len, cap;
-    uint32_t max; /* never more than this many octets wait */
+    uint32_t max : 31;   /* never more than this many octets wait */
+    uint32_t secret : 1; /* what leaves is wiped: it may be a password */
 };
 
 void sg_buf_init(struct sg_buf *buf, size_t max);
@@ -22,7 +25,7 @@ void sg_buf_commit(struct sg_buf *buf, size_t n);
 static inline void
 sg_buf_bound(struct sg_buf *buf, size_t max)
 {
-    buf->max = (uint32_t)max;
+    buf->max = max & INT32_MAX;
 }
 
 static inline size_t

@@ -163,11 +163,35 @@ static const struct sg_conf_word on_error_words[] = { { "refuse", SG_LOG_REFUSE 
                                                       { "drop", SG_LOG_DROP },
                                                       { NULL, 0 } };
 
+#define HELPER(key) .name = #key, .offset = offsetof(struct sg_helper_conf, key)
+const struct sg_conf_item sg_helper_conf_items[] = {
+    { HELPER(processes), .type = SG_CONF_INT, .def = "2", .min = 1, .max = 256, .help = "how many there are" },
+    { HELPER(user), .type = SG_CONF_STRING,
+      .help = "their user, when started as root; not given: that of the workers" },
+    { HELPER(max_queue), .type = SG_CONF_INT, .def = "64", .min = 1, .max = 4096,
+      .help = "jobs that may wait while all of them are busy; one more is refused at once" },
+    { HELPER(timeout), .type = SG_CONF_DURATION, .def = "10s", .min = 100, .max = DAY,
+      .help = "for one job, waiting included; a helper that takes longer is killed" },
+    { HELPER(max_requests), .type = SG_CONF_INT, .def = "10000", .max = 1000000000,
+      .help = "jobs after which a helper is replaced by a fresh one; 0: never" },
+    { .name = NULL },
+};
+
 #define MODULE(key) .offset = offsetof(struct sg_module_conf, key)
 static const struct sg_conf_item module_items[] = {
     { .name = "name", .type = SG_CONF_STRING, MODULE(name), .required = true, .help = "the instance's name" },
     { .name = "file", .type = SG_CONF_STRING, MODULE(file), .required = true, .help = "the shared object" },
     { .name = "clients", .type = SG_CONF_RANGES, MODULE(clients), .help = "auth: only for these clients" },
+    { .name = "empty_password",
+      .type = SG_CONF_BOOL,
+      MODULE(empty_password),
+      .help = "auth: it is asked about logins without a password too" },
+    { .name = "helper",
+      .type = SG_CONF_GROUP,
+      MODULE(helper),
+      .child = sg_helper_conf_items,
+      .child_size = sizeof(struct sg_helper_conf),
+      .help = "the processes in which it may block" },
     { .name = "required",
       .type = SG_CONF_BOOL,
       MODULE(required),

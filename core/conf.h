@@ -82,13 +82,24 @@ enum sg_log_on_error {
     SG_LOG_DROP    /* events are given up and counted */
 };
 
+struct sg_helper_conf { /* of an instance whose check() or work() may block */
+    struct sg_where where;
+    int64_t processes;
+    const char *user;     /* NULL: that of the workers */
+    int64_t max_queue;    /* jobs that may wait */
+    int64_t timeout;      /* milliseconds, waiting included */
+    int64_t max_requests; /* a helper ends after so many, and is replaced; 0: never */
+};
+
 struct sg_module_conf { /* one of `modules` */
     struct sg_where where;
     const char *name;
     const char *file;         /* relative to module_dir, or absolute */
     struct sg_ranges clients; /* auth: only for these clients; empty: all */
-    bool required;            /* log: no session without it */
-    int64_t on_error;         /* log: enum sg_log_on_error */
+    bool empty_password;      /* auth: it is asked about logins without a password too */
+    struct sg_helper_conf helper;
+    bool required;    /* log: no session without it */
+    int64_t on_error; /* log: enum sg_log_on_error */
     config_setting_t *settings;
 };
 
@@ -146,6 +157,7 @@ enum sg_reply_kind { SG_REPLY_DENY, SG_REPLY_ALLOW, SG_REPLY_LOOKUP };
 
 /* The table of the whole configuration; `help` of every key is there for manuals. */
 extern const struct sg_conf_item sg_conf_items[];
+extern const struct sg_conf_item sg_helper_conf_items[]; /* of `helper` of an instance */
 
 static inline const struct sg_module_conf *
 sg_conf_module(const struct sg_conf *conf, size_t i)

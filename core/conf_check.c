@@ -34,21 +34,14 @@ check_absolute(const struct check *check, const char *path, const char *key, con
         sg_diag_error(check->diag, &where, key, "%s: \"%.200s\" is not an absolute path", key, value);
 }
 
-/* `key`: of `core`, the user that a process without rights becomes. */
+/* The user that a process becomes. `root`: it may be one with all rights. */
 static void
-check_user(const struct check *check, const char *key, const char *user)
+check_user(const struct check *check, const struct sg_where *where, const char *key, const char *user, bool root)
 {
     const struct passwd *entry;
-    struct sg_where where;
-    char path[64];
 
-    (void)snprintf(path, sizeof path, "core.%s", key);
-    where = check_core_key(check, path);
-    /* A default was looked up when it was chosen. */
-    if (user == NULL || config_lookup(&check->conf->tree, path) == NULL)
-        return;
     if (geteuid() != 0) {
-        sg_diag_note(check->diag, &where,
+        sg_diag_note(check->diag, where,
                      "%s: \"%.60s\" has no effect: sockgate was not started as root, so every "
                      "process runs as uid %lu and a hole in a worker reaches the generation's memory and files",
                      key, user, (unsigned long)geteuid());
@@ -56,10 +49,20 @@ check_user(const struct check *check, const char *key, const char *user)
     }
     entry = getpwnam(user);
     if (entry == NULL)
-        sg_diag_error(check->diag, &where, key,
+        sg_diag_error(check->diag, where, key,
                       "%s: there is no user \"%.60s\" on this system; create it or name another", key, user);
-    else if (entry->pw_uid == 0)
-        sg_diag_error(check->diag, &where, key, "%s: \"%.60s\" has all rights; it must have none", key, user);
+    else if (entry->pw_uid == 0 && !root)
+        sg_diag_error(check->diag, where, key, "%s: \"%.60s\" has all rights; it must have none", key, user);
+}
+
+static void
+check_core_user(const struct check *check, const char *path, const char *user)
+{
+    const struct sg_where where = check_core_key(check, path);
+
+    /* A default was looked up when it was chosen. */
+    if (user != NULL && config_lookup(&check->conf->tree, path) != NULL)
+        check_user(check, &where, strchr(path, '.') + 1, user, false);
 }
 
 /* Not wrong, but `key` never takes effect. */
@@ -95,8 +98,8 @@ check_core(const struct check *check)
         sg_diag_error(check->diag, &sessions, "sessions",
                       "sessions: %" PRId64 " cannot be shared by %" PRId64 " workers: allow at least one for each",
                       core->limits.sessions, core->workers);
-    check_user(check, "user", core->user);
-    check_user(check, "log_user", core->log_user);
+    check_core_user(check, "core.user", core->user);
+    check_core_user(check, "core.log_user", core->log_user);
     check_outlasts(check, "handshake", core->timeouts.handshake);
     check_outlasts(check, "resolve", core->timeouts.resolve);
     check_outlasts(check, "connect", core->timeouts.connect);
@@ -211,7 +214,10 @@ check_modules(const struct check *check)
     for (size_t i = 0; i < check->conf->modules.n; i++) {
         const struct sg_module_conf *m = sg_conf_module(check->conf, i), *namesake;
         const struct sg_where where = check_element_key(check, "modules", i, "name", &m->where);
+        const struct sg_where user = check_element_key(check, "modules", i, "helper.user", &m->helper.where);
 
+        if (m->helper.user != NULL)
+            check_user(check, &user, "user", m->helper.user, true);
         if (m->name == NULL)
             continue;
         check_name(check, &where, "instance", m->name);

@@ -100,7 +100,7 @@ sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outc
         sg_session_rule(s, &run->decision);
     sg_session_dry_run(s, run);
     switch (outcome) {
-    case SG_OUTCOME_GRANT: s->special_allowed = run->decision.special; return go_on;
+    case SG_OUTCOME_GRANT: s->special_allowed = (uint8_t)run->decision.special; return go_on;
     case SG_OUTCOME_UNDECIDED: s->undecided = true; return go_on;
     case SG_OUTCOME_REFUSE: return (struct sg_refusal){ SG_REASON_ACCESS_REQUEST, SG_REP_NOT_ALLOWED };
     default: return (struct sg_refusal){ SG_REASON_MODULE_ERROR, SG_REP_GENERAL_FAILURE };

@@ -193,9 +193,10 @@ info_identified(const struct sg_event_info *info)
 static bool
 field_user(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    if (!info_identified(info))
-        return false;
-    return info->rec->user.len == 0 ? value_string(value, "") : value_text(value, info->rec, &info->rec->user);
+    if (info_identified(info) && info->rec->user.len == 0)
+        return value_string(value, "");
+    /* Of a login that failed: whose it was to be. */
+    return info->rec->instance != 0 && value_text(value, info->rec, &info->rec->user);
 }
 
 static bool

@@ -21,7 +21,8 @@
     X(USERID, userid, "the USERID of SOCKS4: what the client says of itself, and anybody can say")                     \
     X(METHOD, method, "the METHOD of the login: two hexadecimal digits")                                               \
     X(INSTANCE, instance, "the auth instance that was asked last")                                                     \
-    X(USER, user, "who it is; empty: nobody in particular")                                                            \
+    X(USER, user,                                                                                                      \
+      "who it is; empty: nobody in particular; without `assurance`: who it said it was, and the login failed")         \
     X(ASSURANCE, assurance, "how well that is proven: 0 none, 10 asserted, 20 password, 30 kerberos")                  \
     X(COMMAND, command, "`connect`, `bind`, `udp_associate`, or an unknown CMD: two hexadecimal digits")               \
     X(HOST, host, "DST.ADDR, if it was a name; without a trailing dot")                                                \

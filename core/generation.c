@@ -2,7 +2,7 @@
 /*
  * generation.c - one configuration in service.
  *
- *   WAITING --START--> LOADING --all workers ready--> READY --GO--> CURRENT --DRAIN--> DRAINING --all gone--> exit
+ *   WAITING --START--> LOADING ---- all are ready ---> READY --GO--> CURRENT --DRAIN--> DRAINING --all gone--> exit
  *                         |                                            |                  ^
  *                         +-- anything wrong: FAILED, exit             +-- master gone ---+      STOP: everything at once
  *
@@ -169,6 +169,11 @@ generation_workers(void)
     if (sg_supervisor_journal(sup, generation_events()) == -1)
         return -1;
     sg_keeper_look(&sup->keeper, sg_mono_ms());
+    if (sg_pools_open(&sup->pools, conf, gen.load.instances, sup->n) == -1)
+        return -1;
+    sup->pools.generation = sup->generation;
+    sup->boot.pools = &sup->pools;
+    sg_pools_look(&sup->pools, sg_mono_ms());
     return sg_supervisor_start(sup, sg_mono_ms());
 }
 
@@ -299,6 +304,7 @@ generation_reopen(void)
         return;
     }
     sg_supervisor_tell(&gen.workers, SG_MSG_REOPEN);
+    sg_pools_tell(&gen.workers.pools, SG_MSG_REOPEN);
     sg_keeper_tell(&gen.workers.keeper, SG_MSG_REOPEN);
     sg_msg_begin(&msg, SG_MSG_REOPENED);
     sg_msg_put_fd(&msg, SG_TAG_LOG_FD, sg_log_fd());
@@ -396,6 +402,10 @@ generation_reap(int64_t now_ms)
     unready = sg_supervisor_reap(&gen.workers, now_ms, &renew);
     if (gen.workers.keeper.failed && gen.state == GEN_LOADING)
         return generation_fail("the logger ended before it was ready");
+    if (gen.workers.pools.failure[0] != '\0' && gen.state == GEN_LOADING) {
+        sg_logf(SG_LOG_EMERG, "%s", gen.workers.pools.failure);
+        return generation_fail(gen.workers.pools.failure);
+    }
     if (unready > 0 && gen.state == GEN_LOADING) {
         sg_logf(SG_LOG_EMERG, "%s", gen.workers.failure);
         return generation_fail(gen.workers.failure);
@@ -415,7 +425,8 @@ generation_progress(int64_t now_ms)
     struct sg_supervisor *sup = &gen.workers;
     struct sg_msg msg;
 
-    if (gen.state == GEN_LOADING && sg_supervisor_count(sup, SG_WORKER_READY) == sup->n && sup->keeper.ready)
+    if (gen.state == GEN_LOADING && sg_supervisor_count(sup, SG_WORKER_READY) == sup->n && sup->keeper.ready &&
+        sg_pools_ready(&sup->pools))
         generation_ready();
     if (gen.state == GEN_DRAINING && !gen.draining_told &&
         sg_supervisor_count(sup, SG_WORKER_DRAINED) == sg_supervisor_count(sup, SG_WORKER_STARTING)) {
@@ -425,7 +436,8 @@ generation_progress(int64_t now_ms)
             (void)sg_msg_send(gen.channel, &msg);
     }
     if (sup->winding_up && sg_supervisor_count(sup, SG_WORKER_STARTING) == 0) {
-        if (sup->keeper.pid == 0)
+        sg_pools_end(&sup->pools, now_ms);
+        if (sup->keeper.pid == 0 && sg_pools_count(&sup->pools) == 0)
             return 0;
         if (!sup->keeper.winding_up)
             sg_keeper_tell(&sup->keeper, SG_MSG_STOP);
@@ -439,6 +451,7 @@ generation_progress(int64_t now_ms)
         (void)sg_supervisor_start(sup, now_ms);
     if (gen.state >= GEN_LOADING)
         sg_keeper_look(&sup->keeper, now_ms);
+    sg_pools_look(&sup->pools, now_ms);
     sg_supervisor_watch(sup, now_ms);
     if (gen.state >= GEN_READY)
         sg_supervisor_images(sup, now_ms);
@@ -456,9 +469,11 @@ generation_turn(struct pollfd *fds)
     fds[2] = (struct pollfd){ sup->n > 0 ? sup->keeper.channel : -1, POLLIN, 0 };
     for (unsigned i = 0; i < sup->n; i++)
         fds[i + 3] = (struct pollfd){ sup->workers[i].channel, POLLIN, 0 };
-    if (poll(fds, sup->n + 3, sg_supervisor_timeout(sup, sg_mono_ms())) == -1)
+    sg_pools_poll(&sup->pools, fds + sup->n + 3);
+    if (poll(fds, sup->n + 3 + sup->pools.n_helpers, sg_supervisor_timeout(sup, sg_mono_ms())) == -1)
         return errno == EINTR ? -1 : 1;
-    /* What workers said before they died comes first. */
+    /* What workers and helpers said before they died comes first. */
+    sg_pools_polled(&gen.workers.pools, fds + sup->n + 3);
     for (unsigned i = 0; i < sup->n; i++)
         if (fds[i + 3].revents != 0)
             sg_supervisor_receive(&gen.workers, i);
@@ -477,8 +492,8 @@ generation_loop(void)
     int status = -1;
 
     while (status == -1) {
-        /* One each for signals, the master and every worker; their number is known once START has come. */
-        struct pollfd *fds = calloc(gen.workers.n + 3, sizeof *fds);
+        /* Signals, master, logger, every worker and helper; how many there are is known once START has come. */
+        struct pollfd *fds = calloc(gen.workers.n + gen.workers.pools.n_helpers + 3, sizeof *fds);
 
         if (fds == NULL)
             return 1;

@@ -84,13 +84,9 @@ hooks_method(const struct hooks_build *b, const struct sg_instance *inst, const 
     if (auth->method == SG_METHOD_NO_ACCEPTABLE)
         sg_diag_error(b->diag, where, inst->name, "\"%s\" claims METHOD ff, which means that there is none",
                       inst->name);
-    if (auth->check != NULL && !auth->in_worker)
+    if (auth->check != NULL && auth->method != SG_METHOD_NONE && auth->method != SG_METHOD_USERPASS)
         sg_diag_error(b->diag, where, inst->name,
-                      "\"%s\" needs a helper pool for its check, which this version of sockgate does not have",
-                      inst->name);
-    if (auth->check != NULL && auth->method != SG_METHOD_NONE)
-        sg_diag_error(b->diag, where, inst->name,
-                      "\"%s\": a check serves METHOD 00; for METHOD %02x this version needs an exchange", inst->name,
+                      "\"%s\": a check serves METHOD 00 or 02; METHOD %02x needs an exchange", inst->name,
                       auth->method);
     if (auth->exchange != NULL && auth->method == SG_METHOD_NONE)
         sg_diag_error(b->diag, where, inst->name, "\"%s\": METHOD 00 has no messages, it needs a check", inst->name);
@@ -197,6 +193,25 @@ hooks_logs(const struct hooks_build *b)
     }
 }
 
+/* Keys of the core that only some modules have a use for. */
+static void
+hooks_keys(const struct hooks_build *b, const struct sg_instance *inst)
+{
+    const struct sg_module_conf *conf = inst->conf;
+    const struct sg_auth_ops *auth = inst->mod->auth;
+
+    if (conf->clients.n > 0 && auth == NULL)
+        sg_diag_error(b->diag, &conf->where, "clients", "module \"%s\": only auth instances have \"clients\"",
+                      inst->name);
+    if (conf->helper.where.line != 0 && !sg_instance_serves(inst, SG_PROCESS_HELPER))
+        sg_diag_error(b->diag, &conf->helper.where, "helper",
+                      "module \"%s\": nothing of %s runs in helpers, so it has no \"helper\"", inst->name,
+                      inst->mod->name);
+    if (conf->empty_password && (auth == NULL || auth->check == NULL || auth->method != SG_METHOD_USERPASS))
+        sg_diag_error(b->diag, &conf->where, "empty_password",
+                      "module \"%s\": only what checks passwords has \"empty_password\"", inst->name);
+}
+
 struct sg_hooks *
 sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_diag *diag)
 {
@@ -204,9 +219,8 @@ sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_d
     struct sg_hooks *tables = sg_arena_alloc(conf->arena, conf->listeners.n * sizeof *tables + 1);
 
     for (size_t i = 0; i < all->n; i++)
-        if (all->v[i].conf->clients.n > 0 && all->v[i].mod != NULL && all->v[i].mod->auth == NULL)
-            sg_diag_error(diag, &all->v[i].conf->where, "clients",
-                          "module \"%s\": only auth instances have \"clients\"", all->v[i].name);
+        if (all->v[i].mod != NULL)
+            hooks_keys(&b, &all->v[i]);
     hooks_logs(&b);
     for (size_t i = 0; i < conf->listeners.n; i++)
         hooks_listener(&b, &tables[i], &((const struct sg_listener_conf *)conf->listeners.v)[i]);

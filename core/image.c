@@ -17,6 +17,7 @@
 #include "file.h"
 #include "log.h"
 #include "module.h"
+#include "msg.h"
 
 #define IMAGE_TEXT_MAX ((size_t)256 << 20)
 
@@ -274,12 +275,6 @@ sg_images_after(unsigned change)
 }
 
 unsigned
-sg_image_change(const struct sg_image *image)
-{
-    return image->change;
-}
-
-unsigned
 sg_image_number(const struct sg_image *image)
 {
     return image->number;
@@ -291,7 +286,24 @@ sg_image_fd(const struct sg_image *image)
     return image->fd;
 }
 
-/* ---- the worker's side */
+int
+sg_images_send(int channel, unsigned *known)
+{
+    const struct sg_image *image;
+    struct sg_msg msg;
+
+    while ((image = sg_images_after(*known)) != NULL) {
+        sg_msg_begin(&msg, SG_MSG_IMAGE);
+        sg_msg_put_u64(&msg, SG_TAG_IMAGE, image->number);
+        sg_msg_put_fd(&msg, SG_TAG_FD, image->fd);
+        if (sg_msg_offer(channel, &msg) == -1)
+            return -1;
+        *known = image->change;
+    }
+    return 0;
+}
+
+/* ---- the side of workers and helpers */
 
 void
 sg_images_take(unsigned number, int fd)

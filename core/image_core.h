@@ -21,11 +21,12 @@ void sg_images_look(void);
 unsigned sg_images_changes(void);
 /* Of the images whose block is newer than this change, the one with the oldest; NULL: there is none. */
 const struct sg_image *sg_images_after(unsigned change);
-unsigned sg_image_change(const struct sg_image *image);
+/* Tells a worker or helper what is newer than the change *known. -1 and errno: not all; the rest is for the next time. */
+int sg_images_send(int channel, unsigned *known);
 unsigned sg_image_number(const struct sg_image *image);
 int sg_image_fd(const struct sg_image *image); /* of the block; stays the image's */
 
-/* A worker's new block; takes the descriptor. A block that cannot be mapped changes nothing, which the log says. */
+/* A worker's or helper's new block; takes the descriptor. A block that cannot be mapped changes nothing, which the log says. */
 void sg_images_take(unsigned number, int fd);
 void sg_images_free(void);
 

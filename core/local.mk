@@ -44,10 +44,13 @@ core_libcore_a_SOURCES = \
 	core/filter.c \
 	core/format.c \
 	core/generation.c \
+	core/helper.c \
 	core/hooks.c \
 	core/hosts.c \
 	core/image.c \
 	core/instance.c \
+	core/job.c \
+	core/job_wire.c \
 	core/journal.c \
 	core/json.c \
 	core/keeper.c \
@@ -55,6 +58,7 @@ core_libcore_a_SOURCES = \
 	core/load.c \
 	core/log.c \
 	core/logger.c \
+	core/login.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \
@@ -67,6 +71,7 @@ core_libcore_a_SOURCES = \
 	core/pending.c \
 	core/pipes.c \
 	core/policy.c \
+	core/pool.c \
 	core/proc.c \
 	core/question.c \
 	core/question_words.c \
@@ -104,6 +109,7 @@ core_libcore_a_SOURCES = \
 	core/timer.c \
 	core/trace.c \
 	core/units.c \
+	core/userpass.c \
 	core/utf8.c \
 	core/verdict.c \
 	core/version.c \

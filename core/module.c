@@ -305,9 +305,13 @@ bool
 sg_instance_serves(const struct sg_instance *inst, enum sg_process process)
 {
     const struct sg_module *mod = inst->mod;
+    const bool blocks = mod->auth != NULL && mod->auth->check != NULL && !mod->auth->in_worker;
 
-    return process == SG_PROCESS_LOGGER ? mod->log != NULL
-                                        : mod->auth != NULL || mod->access != NULL || mod->command != NULL;
+    switch (process) {
+    case SG_PROCESS_LOGGER: return mod->log != NULL;
+    case SG_PROCESS_HELPER: return blocks || mod->work != NULL;
+    default: return (mod->auth != NULL && !blocks) || mod->access != NULL || mod->command != NULL;
+    }
 }
 
 int
@@ -354,15 +358,28 @@ sg_instance_find(struct sg_instances *all, const char *name)
     return NULL;
 }
 
+static void
+instance_print_group(FILE *out, const char *name, const struct sg_conf_item *items, const void *base, int indent)
+{
+    (void)fprintf(out, "%*s%s = {\n", indent, "", name);
+    sg_schema_print(out, items, base, indent + 2, NULL, NULL);
+    (void)fprintf(out, "%*s};\n", indent, "");
+}
+
 void
 sg_instances_print_settings(FILE *out, const void *module_conf, int indent, void *instances)
 {
     const struct sg_instances *all = instances;
 
-    for (size_t i = 0; i < all->n; i++)
-        if (all->v[i].conf == module_conf && all->v[i].mod != NULL && all->v[i].mod->conf != NULL) {
-            (void)fprintf(out, "%*ssettings = {\n", indent, "");
-            sg_schema_print(out, all->v[i].mod->conf, all->v[i].settings, indent + 2, NULL, NULL);
-            (void)fprintf(out, "%*s};\n", indent, "");
-        }
+    for (size_t i = 0; i < all->n; i++) {
+        const struct sg_instance *inst = &all->v[i];
+
+        if (inst->conf != module_conf || inst->mod == NULL)
+            continue;
+        /* Given, it is there already. */
+        if (inst->conf->helper.where.line == 0 && sg_instance_serves(inst, SG_PROCESS_HELPER))
+            instance_print_group(out, "helper", sg_helper_conf_items, &inst->conf->helper, indent);
+        if (inst->mod->conf != NULL)
+            instance_print_group(out, "settings", inst->mod->conf, inst->settings, indent);
+    }
 }

@@ -30,6 +30,8 @@ struct sg_instance_lines {
 };
 
 /* One entry of `modules`. Constant after init, but for `data`, `started` and `lines`, which are each process's own. */
+struct sg_pool;
+
 struct sg_instance {
     uint32_t number; /* index + 1 */
     const char *name;
@@ -41,6 +43,7 @@ struct sg_instance {
     void *data;
     bool initialised, started;
     struct sg_instance_lines lines;
+    struct sg_pool *pool; /* its helpers; NULL: it has none, or none in this process */
 };
 
 struct sg_instances {
@@ -57,7 +60,8 @@ struct sg_instances {
 struct sg_instances *sg_instances_load(struct sg_conf *conf, struct sg_diag *diag);
 void sg_instances_free(struct sg_instances *all); /* fini() of all, in reverse order */
 /*
- * Does this instance work in that process? A log works in the logger, everything else in workers.
+ * Does this instance work in that process? A log works in the logger, a check that may block and work() in helpers of the
+ * instance's own, everything else in workers.
  */
 bool sg_instance_serves(const struct sg_instance *inst, enum sg_process process);
 /* start() of all that serve there, in order; -1 and a message in the error log if one fails (those started are stopped again). */
@@ -66,7 +70,7 @@ void sg_instances_stop(struct sg_instances *all);
 struct sg_instance *sg_instance_find(struct sg_instances *all, const char *name);
 /* A module has broken the rules of the ABI. `s` may be NULL. Limited as sg_slog() is. */
 void sg_module_error(struct sg_instance *inst, const struct sg_session *s, const char *format, ...) SG_PRINTF(3, 4);
-/* For -T: prints `settings` of one module_conf. */
+/* For -T: prints `settings` of one module_conf, and `helper` if it takes effect without being given. */
 void sg_instances_print_settings(FILE *out, const void *module_conf, int indent, void *instances);
 /* May a module that was made for their version be loaded by ours? */
 bool sg_module_abi_fits(unsigned their_major, unsigned their_minor, unsigned our_major, unsigned our_minor);

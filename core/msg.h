@@ -41,11 +41,16 @@ enum sg_msg_type {
     SG_MSG_WORKER_DRAINING = 42,
     SG_MSG_TABLE_DONE = 43, /* logger: every log has all of it: KEY */
     SG_MSG_LOG_FILE = 44,   /* logger: what a log writes to: NAME, FD */
+    SG_MSG_ACCUSE = 45,     /* a helper breaks the rules: NAME of its instance, PID, TEXT */
     /* only in the saved state of a master (master_state.c) */
     SG_MSG_STATE_MASTER = 60,
     SG_MSG_STATE_LISTENER = 61,
     SG_MSG_STATE_GENERATION = 62,
-    SG_MSG_STATE_BOUND = 63 /* a socket of the generation before it */
+    SG_MSG_STATE_BOUND = 63, /* a socket of the generation before it */
+    /* worker to helper, and back over the channel that came with the job (job_wire.h) */
+    SG_MSG_JOB = 80,       /* FD, then WORK, or CREDS and the rest */
+    SG_MSG_JOB_TAKEN = 81, /* PID */
+    SG_MSG_JOB_ANSWER = 82
 };
 
 /* What a field means. One list for all messages; these numbers too are for ever. */
@@ -79,7 +84,19 @@ enum sg_msg_tag {
     SG_TAG_QUITTING = 27,
     SG_TAG_IMAGE = 28, /* number of an image */
     SG_TAG_ACKS_FD = 29,
-    SG_TAG_SUCCESSOR = 30 /* with DRAIN: another generation goes on, its logger too */
+    SG_TAG_SUCCESSOR = 30, /* with DRAIN: another generation goes on, its logger too */
+    SG_TAG_CREDS = 40,     /* enum sg_creds_kind */
+    SG_TAG_USER = 41,      /* octets, without a NUL */
+    SG_TAG_SECRET = 42,
+    SG_TAG_CLIENT = 43, /* struct sg_addr */
+    SG_TAG_LOCAL = 44,
+    SG_TAG_LISTENER = 45, /* its name with a NUL */
+    SG_TAG_WORK = 46,     /* octets of a module */
+    SG_TAG_VERDICT = 47,
+    SG_TAG_ASSURANCE = 48,
+    SG_TAG_GROUP = 49, /* of an identity; as often as there are groups */
+    SG_TAG_REASON = 50,
+    SG_TAG_DELAY = 51 /* milliseconds */
 };
 
 struct sg_msg {

@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "job.h"
 #include "session.h"
 
 #define PENDING_ALIVE 0x50656e64u
@@ -36,11 +37,22 @@ pending_free(struct sg_defer *defer)
     free((struct sg_pending *)defer);
 }
 
+/* The answer has come from elsewhere, or is no longer wanted. */
+static void
+pending_withdraw(struct sg_pending *pending)
+{
+    struct sg_job *job = pending->job;
+
+    pending->job = NULL;
+    sg_job_withdraw(job);
+}
+
 /* From now on the handle is a trap; it is freed when this batch of events is over. */
 static void
 pending_bury(struct sg_pending *pending)
 {
     pending_unlink(pending);
+    pending_withdraw(pending);
     sg_worker_undefer(&pending->defer);
     pending->magic = PENDING_DEAD;
     pending->defer.run = pending_free;
@@ -129,6 +141,7 @@ sg_pending_resolve(struct sg_pending *pending, enum sg_verdict verdict)
         sg_module_error(pending->inst, pending->session, "SG_AGAIN is no answer to SG_AGAIN");
         verdict = SG_ERROR;
     }
+    pending_withdraw(pending);
     pending->resolved = true;
     pending->verdict = verdict;
     sg_worker_defer(&pending->defer);

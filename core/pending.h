@@ -17,6 +17,8 @@
 #include "hooks.h"
 #include "worker.h"
 
+struct sg_job;
+
 typedef void sg_pending_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner);
 
 struct sg_pending {
@@ -27,6 +29,7 @@ struct sg_pending {
     enum sg_verdict verdict;
     bool resolved;
     sg_pending_resume *resume; /* NULL while the window is open */
+    struct sg_job *job;        /* whose verdict resolves it; NULL: none */
     void *owner;
     struct sg_pending *next, **prev; /* all of a session */
 };

@@ -77,7 +77,7 @@ sg_proc_drop(const struct sg_rights *rights)
         sg_logf(SG_LOG_EMERG, "cannot give up rights: %s", strerror(errno));
         return -1;
     }
-    if (rights->change && (setuid(0) == 0 || geteuid() == 0)) {
+    if (rights->change && rights->uid != 0 && (setuid(0) == 0 || geteuid() == 0)) {
         sg_logf(SG_LOG_EMERG, "rights can be taken back: refusing to go on");
         return -1;
     }

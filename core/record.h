@@ -49,6 +49,7 @@
     X(MAX_SESSION, "max_session", false)                                                                               \
     X(CONNECT_FAILED, "connect_failed", false) /* REP and errno say how */                                             \
     X(RESOLVE_FAILED, "resolve_failed", false)                                                                         \
+    X(LOGIN_UNAVAILABLE, "login_unavailable", false) /* neither right nor wrong: no answer, or no helper */            \
     X(FILTER_ERROR, "filter_error", false)                                                                             \
     X(MODULE_ERROR, "module_error", false)                                                                             \
     X(SHORTAGE, "shortage", false) /* memory, descriptors, ports */                                                    \
@@ -61,6 +62,7 @@
     X(ACCESS_CLIENT, "access_client", true) /* a rule about the client */                                              \
     X(NO_METHOD, "no_method", true)                                                                                    \
     X(LOGIN_DENIED, "login_denied", true)                                                                              \
+    X(BUSY, "busy", true) /* too many logins wait for helpers */                                                       \
     X(ACCESS_REQUEST, "access_request", true)                                                                          \
     X(ACCESS_TARGET, "access_target", true)                                                                            \
     X(SPECIAL_RANGE, "special_range", true)                                                                            \

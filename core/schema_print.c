@@ -130,6 +130,10 @@ print_nothing_in(const struct sg_conf_item *items, const void *base)
     return true;
 }
 
+static void print_items(FILE *out, const struct sg_conf_item *items, const void *base, int indent,
+                        void (*raw)(FILE *out, const void *group_struct, int indent, void *arg), void *arg,
+                        bool in_list);
+
 static void
 print_groups(FILE *out, const struct sg_conf_item *item, const struct sg_groups *groups, int indent,
              void (*raw)(FILE *out, const void *group_struct, int indent, void *arg), void *arg)
@@ -137,21 +141,22 @@ print_groups(FILE *out, const struct sg_conf_item *item, const struct sg_groups 
     (void)fprintf(out, "%*s%s = (\n", indent, "", item->name);
     for (size_t i = 0; i < groups->n; i++) {
         (void)fprintf(out, "%*s{\n", indent + 2, "");
-        sg_schema_print(out, item->child, (const char *)groups->v + i * item->child_size, indent + 4, raw, arg);
+        print_items(out, item->child, (const char *)groups->v + i * item->child_size, indent + 4, raw, arg, true);
         (void)fprintf(out, "%*s}%s\n", indent + 2, "", i + 1 < groups->n ? "," : "");
     }
     (void)fprintf(out, "%*s);\n", indent, "");
 }
 
-void
-sg_schema_print(FILE *out, const struct sg_conf_item *items, const void *base, int indent,
-                void (*raw)(FILE *out, const void *group_struct, int indent, void *arg), void *arg)
+/* A group that was not given is left out in the elements of a list: not all of them have a use for it. */
+static void
+print_items(FILE *out, const struct sg_conf_item *items, const void *base, int indent,
+            void (*raw)(FILE *out, const void *group_struct, int indent, void *arg), void *arg, bool in_list)
 {
     for (const struct sg_conf_item *item = items; item != NULL && item->name != NULL; item++) {
         const void *field = (const char *)base + item->offset;
 
         if (item->type == SG_CONF_GROUP) {
-            if (((const struct sg_where *)field)->line == 0 && print_nothing_in(item->child, field))
+            if (((const struct sg_where *)field)->line == 0 && (in_list || print_nothing_in(item->child, field)))
                 continue;
             (void)fprintf(out, "%*s%s = {\n", indent, "", item->name);
             sg_schema_print(out, item->child, field, indent + 2, raw, arg);
@@ -169,4 +174,11 @@ sg_schema_print(FILE *out, const struct sg_conf_item *items, const void *base, i
             (void)fputs(";\n", out);
         }
     }
+}
+
+void
+sg_schema_print(FILE *out, const struct sg_conf_item *items, const void *base, int indent,
+                void (*raw)(FILE *out, const void *group_struct, int indent, void *arg), void *arg)
+{
+    print_items(out, items, base, indent, raw, arg, false);
 }

@@ -75,7 +75,8 @@ sg_session_feed(struct sg_session *s)
 void
 sg_session_goto(struct sg_session *s, enum sg_state to)
 {
-    if (!sg_state_may_follow(s->state, to)) {
+    /* Whoever asks for a request has logged in: whatever else goes wrong, this holds. */
+    if (!sg_state_may_follow(s->state, to) || (to == SG_STATE_REQUEST && !s->rec->identified)) {
         sg_logf(SG_LOG_ERR, "session %s: %s cannot follow %s: this is a bug", s->id, states[to].name,
                 states[s->state].name);
         sg_session_reason(s, SG_REASON_INTERNAL_ERROR, 0);
@@ -160,6 +161,7 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
     s->rec->local = *local;
     s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
     sg_buf_init(&s->in, SG_SETUP_IN_MAX);
+    s->in.secret = true;
     sg_buf_init(&s->out, SG_SETUP_OUT_MAX);
     sg_session_io_init(s);
     session_record(s);
@@ -305,6 +307,7 @@ sg_session_end(struct sg_session *s, bool abort)
 {
     if (s->state == SG_STATE_END)
         return;
+    sg_login_cancel(s);
     session_write_end(s);
     sg_session_goto(s, SG_STATE_END);
     sg_dial_stop(s->dial);

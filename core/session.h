@@ -25,6 +25,7 @@
 #include "bufs.h"
 #include "deadline.h"
 #include "hooks.h"
+#include "login.h"
 #include "record.h"
 #include "wire.h"
 #include "worker.h"
@@ -49,6 +50,7 @@ enum sg_state {
 
 struct sg_bind;
 struct sg_dial;
+struct sg_login;
 struct sg_relay;
 
 /* The connection that a dial has made, or that a peer has. */
@@ -72,9 +74,8 @@ struct sg_filter {
 
 struct sg_session {
     const struct sg_worker_listener *listener;
-    enum sg_state state;
-    int fd;                   /* the client */
-    unsigned special_allowed; /* special ranges that the OK at request allows */
+    int fd;           /* the client */
+    uint32_t drained; /* CLOSING: octets read and thrown away */
     ev_io io;
     struct sg_defer step;  /* goes on with the session at the end of this batch of events */
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
@@ -84,21 +85,23 @@ struct sg_session {
     struct sg_deadline setup; /* setup_max, then max_session */
     int64_t waited_since_ms;  /* handshake: since when we wait for the client */
     int32_t waited_ms;        /* and how long we have before */
-    uint32_t drained;         /* CLOSING: octets read and thrown away */
     uint32_t unconsumed;      /* AUTH: octets in `in` that exchange() did not want yet */
     char id[33];
-    uint8_t command_rep;   /* sg_session_set_rep() */
-    bool waiting : 1;      /* for octets of the client: the handshake clock runs */
-    bool stay : 1;         /* COMMAND: a client that ends its side has left */
-    bool eof : 1;          /* the client has ended its side */
-    bool encapsulated : 1; /* AUTH is over and there is a filter */
-    bool asked : 1;        /* AUTH: exchange() has been called */
-    bool asking : 1;       /* AUTH: and will answer later */
-    bool undecided : 1;    /* request access ended UNDECIDED */
-    bool shut : 1;         /* CLOSING: our side has ended */
-    bool ending : 1;       /* to be ended, as soon as no code of a module is on the stack */
+    uint8_t state;           /* enum sg_state */
+    uint8_t command_rep;     /* sg_session_set_rep() */
+    uint8_t special_allowed; /* special ranges that the OK at request allows */
+    bool waiting : 1;        /* for octets of the client: the handshake clock runs */
+    bool stay : 1;           /* COMMAND: a client that ends its side has left */
+    bool eof : 1;            /* the client has ended its side */
+    bool encapsulated : 1;   /* AUTH is over and there is a filter */
+    bool asked : 1;          /* AUTH: exchange() has been called */
+    bool asking : 1;         /* AUTH: and will answer later */
+    bool undecided : 1;      /* request access ended UNDECIDED */
+    bool shut : 1;           /* CLOSING: our side has ended */
+    bool ending : 1;         /* to be ended, as soon as no code of a module is on the stack */
 
     struct sg_instance *auth; /* the instance that serves METHOD */
+    struct sg_login *login;   /* AUTH: that is being checked; NULL: none */
     struct sg_answer *answer; /* owns the strings of `identity`; NULL before AUTH */
     struct sg_identity identity;
     struct sg_request *request; /* NULL: not complete */

@@ -14,6 +14,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <sodium.h>
+
 #include "bind.h"
 #include "clock.h"
 #include "container.h"
@@ -141,6 +143,7 @@ session_read(struct sg_session *s)
         }
         memcpy(to, sg_worker_shared(), (size_t)n);
         sg_buf_commit(&s->in, (size_t)n);
+        sodium_memzero(sg_worker_shared(), (size_t)n); /* it may be a password */
     } else if (n == 0) {
         s->eof = true;
     } else if (errno != EAGAIN && errno != EINTR) {
@@ -194,6 +197,13 @@ session_watch(struct sg_session *s)
     sg_worker_watch(&s->io, events);
 }
 
+/* It has ended its side, and what it has sent is not enough to go on. */
+static bool
+session_deserted(const struct sg_session *s)
+{
+    return s->eof && (s->waiting || s->stay || (sg_login_runs(s) && sg_buf_len(&s->in) == 0));
+}
+
 static void
 session_step(struct sg_defer *defer)
 {
@@ -215,7 +225,7 @@ session_step(struct sg_defer *defer)
         sg_relay_step(s);
         return;
     }
-    if (s->eof && (s->waiting || s->stay)) {
+    if (session_deserted(s)) {
         sg_session_reason(s, SG_REASON_CLIENT_GONE, 0);
         sg_session_end(s, false);
         return;
@@ -277,6 +287,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     s->rec->phase = (uint8_t)(s->state + 1);
     s->waiting = false;
     sg_deadline_disarm(&s->setup);
+    sg_login_cancel(s);
     sg_dial_stop(s->dial);
     sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);

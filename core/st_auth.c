@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * st_auth.c - the login: a chain of checks, or a METHOD's own exchange.
+ * st_auth.c - the login: a check (RFC 1929 for METHOD 02, nothing to read for 00), or a METHOD's own exchange.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "events.h"
 #include "filter_core.h"
 #include "pending.h"
 #include "states.h"
+#include "userpass.h"
 
 static void
 auth_ended(struct sg_session *s, enum sg_reason reason)
@@ -40,11 +40,6 @@ auth_granted(struct sg_session *s)
 {
     struct sg_record *rec = s->rec;
 
-    if (s->answer->failed) {
-        sg_module_error(s->auth, s, "its answer did not fit: the login fails");
-        auth_ended(s, SG_REASON_MODULE_ERROR);
-        return;
-    }
     s->identity.name = s->answer->name != NULL ? s->answer->name : "";
     s->identity.name_len = s->answer->name_len;
     s->identity.method = s->auth->mod->auth->method;
@@ -61,6 +56,7 @@ auth_granted(struct sg_session *s)
     sg_buf_bound(&s->in, SG_SETUP_IN_MAX);
     if (s->filter != NULL) {
         s->encapsulated = true;
+        s->in.secret = false;
         sg_buf_bound(&s->in, sg_filter_frame_max(s));
         sg_buf_init(&s->filter->plain, s->filter->ops->max_plain + SG_SETUP_IN_MAX);
     }
@@ -68,67 +64,111 @@ auth_granted(struct sg_session *s)
     sg_session_wait(s, true);
 }
 
+/* ---- a check */
+
+/* METHOD 02 tells the client how its login went, and nothing about why. */
+static void
+auth_checked(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
+{
+    const bool granted = outcome == SG_OUTCOME_GRANT;
+    uint8_t status[SG_USERPASS_STATUS_LEN];
+
+    sg_userpass_put_status(status, granted ? SG_USERPASS_SUCCESS : SG_USERPASS_FAILURE);
+    if (s->rec->method == SG_METHOD_USERPASS && sg_session_send(s, status, sizeof status) == -1) {
+        sg_session_reason(s, SG_REASON_SHORTAGE, ENOMEM);
+        sg_session_end(s, false);
+        return;
+    }
+    if (granted)
+        auth_granted(s);
+    else
+        auth_ended(s, reason);
+    sg_session_kick(s);
+}
+
 /* True: go on at once. */
 static bool
-auth_outcome(struct sg_session *s, enum sg_phase phase, enum sg_verdict verdict)
+auth_ask(struct sg_session *s, const struct sg_login_creds *creds)
 {
-    switch (sg_verdict_judge(s->auth, s, phase, verdict)) {
-    case SG_OUTCOME_GRANT: auth_granted(s); return true;
-    case SG_OUTCOME_NEXT: return true;
+    sg_session_wait(s, false);
+    if (sg_login_start(s, creds, auth_checked) == -1)
+        auth_checked(s, SG_OUTCOME_ERROR, SG_REASON_SHORTAGE);
+    return s->state == SG_STATE_REQUEST;
+}
+
+/* No back end gets to see it. */
+static void
+auth_malformed(struct sg_session *s, const struct sg_userpass *login)
+{
+    static const char *const words[] = { [SG_USERPASS_WRONG_VER] = "VER of the login is not 01",
+                                         [SG_USERPASS_WRONG_ULEN] = "UNAME is empty",
+                                         [SG_USERPASS_WRONG_NUL] = "a NUL in UNAME or PASSWD" };
+
+    sg_session_wait(s, false);
+    (void)sg_record_put(s->rec, &s->rec->user, login->uname, login->ulen);
+    sg_answer_reason(s->answer, words[login->wrong]);
+    auth_checked(s, SG_OUTCOME_ERROR,
+                 login->wrong == SG_USERPASS_WRONG_VER ? SG_REASON_PROTOCOL_ERROR : SG_REASON_LOGIN_DENIED);
+}
+
+static bool
+auth_userpass(struct sg_session *s)
+{
+    struct sg_userpass login;
+    size_t len;
+    const uint8_t *octets = sg_buf_data(&s->in, &len);
+    const ssize_t n = sg_userpass_parse(octets, len, &login);
+    bool on;
+
+    if (n == 0)
+        return false;
+    if (n == -1) {
+        auth_malformed(s, &login);
+        return false;
+    }
+    on = auth_ask(s, &(struct sg_login_creds){ .kind = SG_CREDS_PASSWORD,
+                                               .name = login.uname,
+                                               .name_len = login.ulen,
+                                               .secret = login.passwd,
+                                               .secret_len = login.plen });
+    sg_buf_consume(&s->in, (size_t)n);
+    return on;
+}
+
+static bool
+auth_check(struct sg_session *s)
+{
+    if (sg_login_runs(s))
+        return false;
+    if (s->rec->method == SG_METHOD_USERPASS)
+        return auth_userpass(s);
+    if (sg_session_protocol(s)->at_once)
+        return auth_ask(s, &(struct sg_login_creds){ .kind = SG_CREDS_USERID,
+                                                     .name = sg_record_get(s->rec, &s->rec->userid),
+                                                     .name_len = s->rec->userid.len });
+    return auth_ask(s, &(struct sg_login_creds){ .kind = SG_CREDS_NONE });
+}
+
+/* ---- an exchange */
+
+/* True: go on at once. */
+static bool
+auth_outcome(struct sg_session *s, enum sg_verdict verdict)
+{
+    switch (sg_verdict_judge(s->auth, s, SG_PHASE_AUTH_EXCHANGE, verdict)) {
+    case SG_OUTCOME_GRANT:
+        if (!s->answer->failed) {
+            auth_granted(s);
+            return true;
+        }
+        sg_module_error(s->auth, s, "its answer did not fit: the login fails");
+        break;
     case SG_OUTCOME_MORE: sg_session_wait(s, true); return false;
     case SG_OUTCOME_WAIT: sg_session_wait(s, false); return false;
     case SG_OUTCOME_REFUSE: auth_ended(s, SG_REASON_LOGIN_DENIED); return false;
-    default: auth_ended(s, SG_REASON_MODULE_ERROR); return false;
+    default: break;
     }
-}
-
-static enum sg_verdict
-auth_check(struct sg_session *s)
-{
-    const char *userid = sg_record_get(s->rec, &s->rec->userid);
-    struct sg_creds creds = { .size = sizeof creds,
-                              .kind = sg_session_protocol(s)->at_once ? SG_CREDS_USERID : SG_CREDS_NONE,
-                              .name = userid != NULL ? userid : "",
-                              .name_len = s->rec->userid.len,
-                              .secret = "",
-                              .client = s->rec->client,
-                              .local = s->rec->local,
-                              .listener = s->listener->conf->name };
-    enum sg_verdict verdict;
-    uint32_t before;
-
-    sg_answer_free(s->answer);
-    sg_answer_init(s->answer, s->auth->mod->auth->assurance);
-    before = sg_worker_enter(s->auth);
-    verdict = s->auth->mod->auth->check(s->auth, &creds, s->answer);
-    sg_worker_leave(before);
-    return verdict;
-}
-
-/* The instances that share the METHOD, in order, from the chosen one on, until one does not decline. */
-static bool
-auth_chain(struct sg_session *s)
-{
-    const struct sg_hooks *hooks = s->listener->hooks;
-    const uint8_t method = s->auth->mod->auth->method;
-    bool chosen = false;
-
-    for (size_t i = 0; i < hooks->n_auth; i++) {
-        struct sg_instance *inst = hooks->auth[i];
-        const struct sg_ranges *clients = &inst->conf->clients;
-
-        chosen = chosen || inst == s->auth;
-        if (!chosen || inst->mod->auth->method != method ||
-            (clients->n > 0 && !sg_ranges_contain(clients, &s->rec->client)))
-            continue;
-        s->auth = inst;
-        s->rec->instance = sg_journal_name(inst->name);
-        if (!auth_outcome(s, SG_PHASE_AUTH_CHECK, auth_check(s)))
-            return false;
-        if (s->state != SG_STATE_AUTH)
-            return true;
-    }
-    auth_ended(s, SG_REASON_LOGIN_DENIED);
+    auth_ended(s, SG_REASON_MODULE_ERROR);
     return false;
 }
 
@@ -140,7 +180,7 @@ auth_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
     (void)pending;
     s->asking = false;
     s->unconsumed = 0; /* whatever waits has to be offered again */
-    (void)auth_outcome(s, SG_PHASE_AUTH_EXCHANGE, verdict);
+    (void)auth_outcome(s, verdict);
     sg_session_kick(s);
 }
 
@@ -174,7 +214,7 @@ auth_exchange(struct sg_session *s)
         s->unconsumed = 0; /* one message was taken; what is behind it may be another */
         return true;
     }
-    return auth_outcome(s, SG_PHASE_AUTH_EXCHANGE, verdict);
+    return auth_outcome(s, verdict);
 }
 
 bool
@@ -186,5 +226,5 @@ sg_auth_input(struct sg_session *s)
         sg_session_finish(s, SG_REASON_SHORTAGE, ENOMEM);
         return false;
     }
-    return s->auth->mod->auth->check != NULL ? auth_chain(s) : auth_exchange(s);
+    return s->auth->mod->auth->check != NULL ? auth_check(s) : auth_exchange(s);
 }

@@ -19,6 +19,7 @@
 #include "image_core.h"
 #include "log.h"
 #include "msg.h"
+#include "pool.h"
 
 #define SUPERVISE_LOOK_MS 500
 #define SUPERVISE_IMAGES_MS 1000
@@ -79,7 +80,8 @@ static void
 supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
 {
     struct sg_worker_boot *boot = &sup->boot;
-    int *keep = calloc(boot->n_listeners + 5, sizeof *keep);
+    const size_t n = boot->n_listeners + boot->pools->n + 5;
+    int *keep = calloc(n, sizeof *keep), *next;
     sigset_t none;
     char role[32];
 
@@ -90,9 +92,12 @@ supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
     keep[2] = boot->journal.table;
     keep[3] = boot->journal.acks;
     keep[4] = boot->journal.bell;
+    next = keep + 5;
     for (size_t l = 0; l < boot->n_listeners; l++)
-        keep[l + 5] = boot->listeners[l].fd;
-    sg_proc_close_others(keep, boot->n_listeners + 5);
+        *next++ = boot->listeners[l].fd;
+    for (size_t p = 0; p < boot->pools->n; p++)
+        *next++ = boot->pools->v[p].in;
+    sg_proc_close_others(keep, n);
     free(keep);
     (void)munmap(sup->ids, sizeof *sup->ids); /* no worker's business */
     sg_journal_close();                       /* nor this one */
@@ -116,6 +121,7 @@ supervise_spawn(struct sg_supervisor *sup, unsigned i)
     int pair[2];
 
     memset(child->status, 0, sizeof *child->status);
+    sg_pools_worker(sup->boot.pools, i);
     child->dog = (struct sg_watchdog){ 0 };
     if (sg_proc_channel(pair) == -1)
         return -1;
@@ -194,6 +200,8 @@ sg_supervisor_receive(struct sg_supervisor *sup, unsigned i)
                 supervise_order(child, SG_MSG_DRAIN);
         } else if (msg.type == SG_MSG_WORKER_DRAINING) {
             child->state = SG_WORKER_DRAINED;
+        } else if (msg.type == SG_MSG_ACCUSE) {
+            sg_pools_accused(sup->boot.pools, &msg);
         }
         sg_msg_close_fds(&msg);
     }
@@ -244,6 +252,8 @@ sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == sup->keeper.pid)
             sg_keeper_reaped(&sup->keeper, status, now_ms);
+        if (sg_pools_reaped(sup->boot.pools, pid, status, now_ms))
+            continue;
         for (unsigned i = 0; i < sup->n; i++) {
             struct sg_child *child = &sup->workers[i];
 
@@ -307,24 +317,6 @@ sg_supervisor_tell(struct sg_supervisor *sup, int type)
         supervise_order(&sup->workers[i], type);
 }
 
-/* -1 and errno: not all could be sent; the rest is for the next time. */
-static int
-supervise_send_images(struct sg_child *child)
-{
-    const struct sg_image *image;
-    struct sg_msg msg;
-
-    while ((image = sg_images_after(child->images)) != NULL) {
-        sg_msg_begin(&msg, SG_MSG_IMAGE);
-        sg_msg_put_u64(&msg, SG_TAG_IMAGE, sg_image_number(image));
-        sg_msg_put_fd(&msg, SG_TAG_FD, sg_image_fd(image));
-        if (sg_msg_offer(child->channel, &msg) == -1)
-            return -1;
-        child->images = sg_image_change(image);
-    }
-    return 0;
-}
-
 void
 sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms)
 {
@@ -335,7 +327,7 @@ sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms)
     for (unsigned i = 0; i < sup->n; i++) {
         struct sg_child *child = &sup->workers[i];
 
-        if (child->channel != -1 && supervise_send_images(child) == -1)
+        if (child->channel != -1 && sg_images_send(child->channel, &child->images) == -1)
             sg_logf_limited(SG_LOG_ERR, "worker %u (pid %d) does not take new sets, it is told again: %s", i,
                             (int)child->pid, strerror(errno));
     }
@@ -348,6 +340,8 @@ sg_supervisor_kill(struct sg_supervisor *sup)
         if (sup->workers[i].pid != 0)
             (void)kill(sup->workers[i].pid, SIGKILL);
     sg_keeper_kill(&sup->keeper);
+    if (sup->boot.pools != NULL)
+        sg_pools_kill(sup->boot.pools);
 }
 
 unsigned
@@ -363,7 +357,7 @@ sg_supervisor_count(const struct sg_supervisor *sup, enum sg_worker_state at_lea
 int
 sg_supervisor_timeout(const struct sg_supervisor *sup, int64_t now_ms)
 {
-    int64_t wait = SUPERVISE_LOOK_MS;
+    int64_t wait = SUPERVISE_LOOK_MS, due;
 
     if (sup->keeper.pid == 0 && !sup->keeper.winding_up && sup->keeper.start_at_ms - now_ms < wait)
         wait = sup->keeper.start_at_ms - now_ms;
@@ -372,5 +366,8 @@ sg_supervisor_timeout(const struct sg_supervisor *sup, int64_t now_ms)
     for (unsigned i = 0; i < sup->n && !sup->winding_up; i++)
         if (sup->workers[i].state == SG_WORKER_NONE && sup->workers[i].start_at_ms - now_ms < wait)
             wait = sup->workers[i].start_at_ms - now_ms;
+    due = sup->boot.pools != NULL ? sg_pools_due(sup->boot.pools, now_ms) : wait;
+    if (due < wait)
+        wait = due;
     return wait > 0 ? (int)wait : 0;
 }

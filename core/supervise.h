@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * supervise.h - the workers of a generation: starts them, passes orders on, replaces what dies, watches for loops.
+ * supervise.h - the workers of a generation: starts them, passes orders on, replaces what dies, watches for loops. Helpers
+ * (pool.h) and logger (keeper.h) are watched from here too.
  */
 #ifndef SG_SUPERVISE_H
 #define SG_SUPERVISE_H
@@ -8,6 +9,7 @@
 #include <poll.h>
 
 #include "keeper.h"
+#include "pool.h"
 #include "proc.h"
 #include "throttle.h"
 #include "worker.h"
@@ -37,6 +39,7 @@ struct sg_supervisor {
     struct sg_ids *ids;
     unsigned generation;
     struct sg_keeper keeper;
+    struct sg_pools pools;
     unsigned n;
     struct sg_child *workers;
     bool accepting;  /* tell new ones to go on at once */

@@ -17,6 +17,7 @@
 #include "addrs.h"
 #include "clock.h"
 #include "image_core.h"
+#include "job.h"
 #include "listener.h"
 #include "log.h"
 #include "msg.h"
@@ -361,6 +362,8 @@ sg_worker_open(const struct sg_worker_boot *boot)
         return -1;
     }
     worker_queues(&boot->conf->core.timeouts);
+    if (sg_jobs_open(boot) == -1)
+        return -1;
     ev_prepare_init(&worker.prepare, worker_prepare);
     ev_prepare_start(worker.loop, &worker.prepare);
     ev_timer_init(&worker.bell, worker_bell, 0., 0.);
@@ -376,6 +379,7 @@ sg_worker_close(void)
     sg_worker_run_deferred();
     sg_session_reap();
     sg_resolver_close();
+    sg_jobs_close();
     for (unsigned i = 0; i < SG_QUEUES; i++)
         sg_deadline_queue_stop(&worker.queues[i]);
     ev_prepare_stop(worker.loop, &worker.prepare);

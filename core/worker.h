@@ -16,6 +16,7 @@
 #include "journal.h"
 
 struct sg_hosts;
+struct sg_pools;
 
 /* The ways on which a relay moves octets. */
 enum sg_path { SG_PATH_COPY, SG_PATH_SPLICE, SG_PATH_FILTER, SG_PATHS };
@@ -57,6 +58,7 @@ struct sg_worker_boot {
     const struct sg_worker_listener *listeners;
     size_t n_listeners;
     const struct sg_hosts *hosts; /* NULL: none */
+    struct sg_pools *pools;       /* NULL: no helpers */
     int channel;                  /* orders; end of file: the generation is gone */
     struct sg_worker_status *status;
     unsigned number; /* 0 .. workers - 1 */

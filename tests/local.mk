@@ -24,8 +24,10 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_deadline.c \
 	tests/unit/test_format.c \
 	tests/unit/test_hooks.c \
+	tests/unit/test_job_wire.c \
 	tests/unit/test_loader.c \
 	tests/unit/test_logger.c \
+	tests/unit/test_login_walk.c \
 	tests/unit/test_names.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rules_set.c \
@@ -36,6 +38,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_socks5.c \
 	tests/unit/test_table.c \
 	tests/unit/test_units.c \
+	tests/unit/test_userpass.c \
 	tests/unit/test_verdicts.c \
 	tests/unit/tables.c \
 	tests/unit/told.c \
@@ -98,16 +101,18 @@ TEST_MODULES = \
 	tests/abi/abi_bind.la \
 	tests/abi/abi_command.la \
 	tests/abi/abi_conf.la \
+	tests/abi/abi_helper.la \
 	tests/abi/abi_log.la \
 	tests/modules/access_async.la \
 	tests/modules/access_hang.la \
 	tests/modules/access_request_only.la \
 	tests/modules/auth_claim.la \
+	tests/modules/auth_liar.la \
+	tests/modules/auth_pw.la \
 	tests/modules/auth_x80.la \
 	tests/modules/bad/abi_major.la \
 	tests/modules/bad/abi_minor.la \
 	tests/modules/bad/both_forms.la \
-	tests/modules/bad/check_blocks.la \
 	tests/modules/bad/check_gssapi.la \
 	tests/modules/bad/command_bind.la \
 	tests/modules/bad/command_empty.la \
@@ -152,9 +157,11 @@ FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_format \
 	tests/fuzz/fuzz_greeting \
+	tests/fuzz/fuzz_job \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_socks4 \
-	tests/fuzz/fuzz_table
+	tests/fuzz/fuzz_table \
+	tests/fuzz/fuzz_userpass
 
 check_PROGRAMS += $(FUZZERS)
 
@@ -176,6 +183,12 @@ tests_fuzz_fuzz_greeting_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_greeting_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_greeting_LDADD = $(FUZZ_LDADD)
 
+tests_fuzz_fuzz_job_SOURCES = tests/fuzz/fuzz_job.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_job_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_job_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_job_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_job_LDADD = $(FUZZ_LDADD)
+
 tests_fuzz_fuzz_request_SOURCES = tests/fuzz/fuzz_request.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
@@ -193,6 +206,12 @@ tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_table_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_table_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_table_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_userpass_SOURCES = tests/fuzz/fuzz_userpass.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_userpass_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_userpass_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_userpass_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_userpass_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 

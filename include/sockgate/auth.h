@@ -98,4 +98,14 @@ SG_API void sg_answer_assurance(struct sg_answer *answer, uint8_t assurance);
  */
 SG_API void sg_answer_reason(struct sg_answer *answer, const char *reason);
 
+/*
+ * Asks that a refusal be held back for @ms milliseconds. The core does that with a timer: check() never sleeps, and its
+ * process is free for the next login meanwhile. Of several calls the longest counts; a login that succeeds is not delayed.
+ * Owner:  none.
+ * Blocks: never.
+ * Errors: none; more than 15 s count as 15 s.
+ * RFC:    none.
+ */
+SG_API void sg_answer_delay(struct sg_answer *answer, int64_t ms);
+
 #endif

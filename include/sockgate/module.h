@@ -24,9 +24,10 @@
  *   octets                  <->  C  relay, until both sides have ended; then M session_end() of every module with a slot
  *                                C  session_end is recorded
  *
- * Where code runs: the generation loads every module and calls init() once; each worker (later also helpers and the
- * logger) is forked from it and calls start(). In a worker nothing may block: a callback that takes 2 s is named in the
- * error log, after 10 s the worker is aborted and replaced.
+ * Where code runs: the generation loads every module and calls init() once; workers, helpers and the logger are forked
+ * from it, and each calls start() of what it runs. In a worker nothing may block: a callback that takes 2 s is named in
+ * the error log, after 10 s the worker is aborted and replaced. In a helper everything may: check() of the role auth,
+ * and work().
  *
  * How to write one: a C file with one constant `sg_module`, compiled with the flags of `pkg-config --cflags sockgate`
  * as a shared object. modules/auth_none.c is the smallest that ships.
@@ -46,6 +47,7 @@
 #include <sockgate/conf.h>
 #include <sockgate/event.h>
 #include <sockgate/filter.h>
+#include <sockgate/helper.h>
 #include <sockgate/image.h>
 #include <sockgate/log.h>
 #include <sockgate/session.h>
@@ -89,6 +91,9 @@ struct sg_module {
     const struct sg_access_ops *access;
     const struct sg_command_ops *command;
     const struct sg_log_ops *log;
+
+    /* Helper: does what sg_helper_submit() was given. May block, up to the operator's `timeout`. */
+    enum sg_verdict (*work)(struct sg_instance *inst, const void *job, size_t len);
 };
 
 /* The head of every descriptor. */

@@ -85,6 +85,7 @@ abi_answers(struct sg_instance *inst, struct sg_answer *answer)
     EXPECT(inst, sg_answer_group(answer, "staff") == 0 && sg_answer_group(answer, "wheel") == 0);
     sg_answer_assurance(answer, SG_ASSURANCE_KERBEROS);
     sg_answer_reason(answer, "she said hello");
+    sg_answer_delay(answer, 5);
 }
 
 static enum sg_verdict

@@ -130,10 +130,10 @@ static double
 swap(const struct sg_load *load, struct sg_session *s, const struct sg_addr *addr)
 {
     struct sg_instance *inst = sg_instance_find(load->instances, "rules");
+    const struct sg_image *image;
     double worst = 0;
 
-    for (const struct sg_image *image = sg_images_after(0); image != NULL;
-         image = sg_images_after(sg_image_change(image))) {
+    for (unsigned change = 0; (image = sg_images_after(change)) != NULL; change++) {
         int fds[SWAPS];
 
         for (unsigned i = 0; i < SWAPS; i++)
@@ -158,6 +158,7 @@ main(void)
     char dir[] = "/tmp/sockgate-bench-XXXXXX", path[64], command[96];
     struct sg_request req = { .size = sizeof req, .cmd = SG_CMD_CONNECT, .port = 443 };
     struct sg_session session = { .request = &req };
+    const struct sg_image *image;
     struct sg_load load;
     struct sg_addr addr;
     double began, by_name, by_addr, swapped;
@@ -175,8 +176,7 @@ main(void)
     }
     (void)printf("load of %d rules and two sets of %d entries: %.0f ms of CPU\n", RULES, ENTRIES,
                  (now_us() - began) / 1e3);
-    for (const struct sg_image *image = sg_images_after(0); image != NULL;
-         image = sg_images_after(sg_image_change(image))) {
+    for (unsigned change = 0; (image = sg_images_after(change)) != NULL; change++) {
         size_t size;
 
         (void)sg_image_data(image, &size);

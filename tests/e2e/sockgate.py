@@ -387,6 +387,11 @@ class Gateway:
         """{generation: pid} of the loggers that run."""
         return self._titled(r'^sockgate: logger \(generation (\d+)\)')
 
+    def helpers(self, name, generation=r'\d+'):
+        """The pids of the helpers of an instance."""
+        pattern = r'^sockgate: helper %s \(generation %s\)' % (re.escape(name), generation)
+        return {pid for pid in self.processes() if re.search(pattern, title(pid))}
+
     def _titled(self, pattern):
         found = {}
         for pid in self.processes():

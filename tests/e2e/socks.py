@@ -38,6 +38,11 @@ def request4(host, port, cmd=CONNECT, userid=b'', vn=4):
     return bytes([vn, cmd]) + struct.pack('!H', port) + ipaddress.ip_address(ip).packed + userid + b'\0' + name
 
 
+def userpass(name, secret, ver=1):
+    """The login of RFC 1929."""
+    return bytes([ver, len(name)]) + name + bytes([len(secret)]) + secret
+
+
 def counted(text):
     """Its length in one octet, then its octets."""
     octets = text if isinstance(text, bytes) else text.encode()
@@ -173,6 +178,14 @@ class Client:
         ver, method = self.recv_exactly(2)
         assert ver == 5
         return method
+
+    def login(self, name, secret):
+        """The greeting with METHOD 02 alone, and a login; its STATUS."""
+        assert self.greet(b'\x02') == 2
+        self.send(userpass(name, secret))
+        ver, status = self.recv_exactly(2)
+        assert ver == 1
+        return status
 
     def claim(self, name='', groups=(), assurance=0):
         """The greeting and the message of tests/modules/auth_claim.c: whoever the test says."""

@@ -414,8 +414,8 @@ def abi_config(**settings):
         modules=[module('abi_auth', name='hello', folder='abi'), module('abi_access', folder='abi'),
                  module('abi_conf', name='given', folder='abi', settings=dict(ABI_SETTINGS, **settings)),
                  module('abi_conf', name='defaults', folder='abi'), module('abi_command', folder='abi'),
-                 module('abi_bind', folder='abi'), module('abi_log', folder='abi')],
-        hooks={'auth': ['hello'], 'access': ['given', 'defaults', 'abi_access'],
+                 module('abi_bind', folder='abi'), module('abi_helper', folder='abi'), module('abi_log', folder='abi')],
+        hooks={'auth': ['hello'], 'access': ['abi_helper', 'given', 'defaults', 'abi_access'],
                'command': {'connect': 'abi_command', 'bind': 'abi_bind'}, 'log': ['abi_log']})
 
 
@@ -514,8 +514,7 @@ BAD = [path.stem for path in sorted((sockgate.TOP / 'tests/modules/bad').glob('*
 def bad_config(name):
     """The module in the place where its role belongs."""
     entry = module(name, name='it', folder='modules/bad')
-    place = {'both_forms': 'auth', 'check_blocks': 'auth', 'check_gssapi': 'auth', 'exchange_00': 'auth',
-             'max_message': 'auth', 'method_ff': 'auth'}.get(name, 'access')
+    place = {'both_forms': 'auth', 'check_gssapi': 'auth', 'exchange_00': 'auth', 'max_message': 'auth', 'method_ff': 'auth'}.get(name, 'access')
     if name.startswith('command_'):
         return sockgate.config(modules=[entry], hooks={'command': {'connect': 'it'}})
     return sockgate.config(modules=[entry], hooks={place: ['it']})

@@ -69,8 +69,12 @@ def status(pid):
 LOGGING = {'workers': 2, 'error_log': {'target': '@DIR@/error.log'}}
 
 
+def with_helpers(core):
+    return sockgate.config(core=core, modules=[sockgate.test_module('auth_pw', name='pw')], hooks={'auth': ['none', 'pw']})
+
+
 def logging_to_a_file(gateway):
-    gw = gateway(sockgate.config(core=LOGGING), ready=False, ledger=False)
+    gw = gateway(with_helpers(LOGGING), ready=False, ledger=False)
     log = gw.dir / 'error.log'
     sockgate.wait_until(lambda: log.exists() and 'ready: generation 1' in log.read_text(), what='the ready line')
     return gw, log
@@ -78,7 +82,7 @@ def logging_to_a_file(gateway):
 
 def roles(gw):
     return {'master': [gw.pid], 'generation': [gw.generation_pid], 'worker': list(gw.workers().values()),
-            'logger': list(gw.loggers().values())}
+            'helper': gw.helpers('pw'), 'logger': list(gw.loggers().values())}
 
 
 def test_descriptors_and_maps(gateway):
@@ -92,14 +96,14 @@ def test_descriptors_and_maps(gateway):
                 assert kind in allowed or kind + 's' in allowed, f'{role} {pid} holds {kind}: {descriptors(pid)}'
             mapped = str(sockgate.MODULES) in pathlib.Path(f'/proc/{pid}/maps').read_text()
             assert mapped == (cells[4] == 'yes'), role
-            title = re.sub(r'\\ [NM]\b', r' \\d+', re.escape(cells[1].strip('`')).replace('N', r'\d+').replace('M', r'\d+'))
+            title = re.escape(cells[1].strip('`')).replace('NAME', 'pw').replace('N', r'\d+').replace('M', r'\d+')
             assert re.match(title, pathlib.Path(sockgate.title(pid)).name), (role, sockgate.title(pid))
 
 
 @needs_root
 def test_rights(gateway):
-    """T51: workers have no rights at all; generation and master stay as they were started."""
-    gw = gateway(sockgate.config(core={'workers': 2}))
+    """T51: workers and helpers have no rights at all; generation and master stay as they were started."""
+    gw = gateway(with_helpers({'workers': 2}))
     for role, pids in roles(gw).items():
         for pid in pids:
             found = status(pid)

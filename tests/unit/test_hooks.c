@@ -18,7 +18,7 @@
     "  { name = \"x80too\"; file = \"" TEST_MODULES "auth_x80.so\"; },\n"                                              \
     "  { name = \"ff\"; file = \"" BAD_MODULES "method_ff.so\"; },\n"                                                  \
     "  { name = \"exchange00\"; file = \"" BAD_MODULES "exchange_00.so\"; },\n"                                        \
-    "  { name = \"blocks\"; file = \"" BAD_MODULES "check_blocks.so\"; },\n"                                           \
+    "  { name = \"pw\"; file = \"" TEST_MODULES "auth_pw.so\"; helper = { processes = 1; }; },\n"                      \
     "  { name = \"gssapi\"; file = \"" BAD_MODULES "check_gssapi.so\"; } );\n"
 
 /* The hooks stand in line 12, the listener in line 13. */
@@ -61,9 +61,8 @@ static const struct {
       "12: \"none\" and \"exchange00\" both claim METHOD 00" },
     { "auth = \"exchange00\"; " ACCESS COMMAND, LOCAL, "12: \"exchange00\": METHOD 00 has no messages" },
     { "auth = \"ff\"; " ACCESS COMMAND, LOCAL, "12: \"ff\" claims METHOD ff" },
-    { "auth = \"blocks\"; " ACCESS COMMAND, LOCAL,
-      "12: \"blocks\" needs a helper pool for its check, which this version of sockgate does not have" },
-    { "auth = \"gssapi\"; " ACCESS COMMAND, LOCAL, "12: \"gssapi\": a check serves METHOD 00; for METHOD 01" },
+    { "auth = \"gssapi\"; " ACCESS COMMAND, LOCAL,
+      "12: \"gssapi\": a check serves METHOD 00 or 02; METHOD 01 needs an exchange" },
     { "auth = \"none\"; access = \"nonesuch\"; " COMMAND, LOCAL, "12: there is no instance \"nonesuch\"" },
 };
 
@@ -158,15 +157,30 @@ Test(hooks, a_listener_replaces_whole_keys)
     loaded_free(&loaded);
 }
 
-Test(hooks, clients_are_for_logins)
+/* Keys of an instance that its module has no use for. */
+static const struct {
+    const char *key, *message;
+} useless[] = {
+    { "clients = \"::1\";", "only auth instances have \"clients\"" },
+    { "helper = { };", "nothing of access_rules runs in helpers, so it has no \"helper\"" },
+    { "empty_password = true;", "only what checks passwords has \"empty_password\"" },
+};
+
+Test(hooks, keys_without_a_use)
 {
+    char text[2048], message[256];
     struct loaded loaded;
 
-    loaded_from(&loaded, "modules = ( { name = \"acl\"; file = \"" MODULES "access_rules.so\"; clients = \"::1\";\n"
-                         "  settings = { rules = ( { allow = { }; } ); }; } );\n"
-                         "hooks = { access = \"acl\"; };\n"
-                         "listeners = ( { name = \"a\"; address = \"127.0.0.1\"; } );\n");
-    cr_expect(strstr(loaded.messages, "test.conf:1: module \"acl\": only auth instances have \"clients\""), "%s",
-              loaded.messages);
-    loaded_free(&loaded);
+    for (size_t i = 0; i < sizeof useless / sizeof useless[0]; i++) {
+        (void)snprintf(text, sizeof text,
+                       "modules = ( { name = \"acl\"; file = \"" MODULES "access_rules.so\"; %s\n"
+                       "  settings = { rules = ( { allow = { }; } ); }; } );\n"
+                       "hooks = { access = \"acl\"; };\n"
+                       "listeners = ( { name = \"a\"; address = \"127.0.0.1\"; } );\n",
+                       useless[i].key);
+        loaded_from(&loaded, text);
+        (void)snprintf(message, sizeof message, "test.conf:1: module \"acl\": %s", useless[i].message);
+        cr_expect(strstr(loaded.messages, message), "%s", loaded.messages);
+        loaded_free(&loaded);
+    }
 }

@@ -115,7 +115,7 @@ legal_step(struct sg_session *s, enum sg_state to)
         sg_session_end(s, false);
     else
         sg_session_goto(s, to);
-    cr_expect_eq(s->state, to);
+    cr_expect_eq(s->state, to, "%s", table[to].state);
     sg_session_end(s, false);
     cr_expect_eq(count(logged(), "\n"), 1, "one record, and nothing else to say");
 }
@@ -154,6 +154,7 @@ Test(session, every_step)
             } else {
                 s->state = from;
             }
+            s->rec->identified = to == SG_STATE_REQUEST;
             if (legal)
                 legal_step(s, to);
             else

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * login.c - the chain of checks.
+ */
+#include "login.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "job.h"
+#include "journal.h"
+#include "session.h"
+#include "units.h"
+
+struct sg_login {
+    sg_login_done *done;
+    struct sg_job *job;
+    size_t next;             /* in the hook table */
+    ev_timer hold;           /* a refusal that is held back; */
+    enum sg_outcome outcome; /* these two with it */
+    enum sg_reason reason;
+    enum sg_creds_kind kind;
+    size_t name_len, secret_len;
+    char octets[]; /* name, then secret */
+};
+
+/* Whose login it was. For one that succeeds the identity says it, which may have another name. A USERID is noted as such. */
+static void
+login_note(struct sg_session *s)
+{
+    if (s->login->kind == SG_CREDS_PASSWORD)
+        (void)sg_record_put(s->rec, &s->rec->user, s->login->octets, s->login->name_len);
+}
+
+static void
+login_free(struct sg_session *s)
+{
+    struct sg_login *login = s->login;
+
+    s->login = NULL;
+    ev_timer_stop(sg_worker_loop(), &login->hold);
+    sg_job_withdraw(login->job);
+    sodium_memzero(login, sizeof *login + login->name_len + login->secret_len);
+    free(login);
+}
+
+void
+sg_login_cancel(struct sg_session *s)
+{
+    if (s->login == NULL)
+        return;
+    login_note(s);
+    login_free(s);
+}
+
+bool
+sg_login_runs(const struct sg_session *s)
+{
+    return s->login != NULL;
+}
+
+static void
+login_over(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
+{
+    sg_login_done *done = s->login->done;
+
+    login_free(s);
+    done(s, outcome, reason);
+}
+
+static void
+login_held(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    struct sg_session *s = timer->data;
+
+    (void)loop, (void)revents;
+    login_over(s, s->login->outcome, s->login->reason);
+}
+
+/* Nobody waits for it but the client; what it has shown is not kept that long. */
+static void
+login_hold(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
+{
+    struct sg_login *login = s->login;
+
+    login->outcome = outcome;
+    login->reason = reason;
+    sodium_memzero(login->octets + login->name_len, login->secret_len);
+    ev_timer_init(&login->hold, login_held, (ev_tstamp)s->answer->delay_ms / 1000, 0.);
+    login->hold.data = s;
+    ev_timer_start(sg_worker_loop(), &login->hold);
+}
+
+/* The one place where a login ends with an answer. */
+static void
+login_end(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
+{
+    if (outcome == SG_OUTCOME_GRANT && s->answer->failed) {
+        sg_module_error(s->auth, s, "its answer did not fit: the login fails");
+        outcome = SG_OUTCOME_ERROR;
+        reason = SG_REASON_MODULE_ERROR;
+    }
+    if (outcome != SG_OUTCOME_GRANT)
+        login_note(s);
+    if (outcome != SG_OUTCOME_GRANT && s->answer->delay_ms > 0)
+        login_hold(s, outcome, reason);
+    else
+        login_over(s, outcome, reason);
+}
+
+/* ---- one instance */
+
+static struct sg_creds
+login_creds(const struct sg_session *s)
+{
+    const struct sg_login *login = s->login;
+
+    return (struct sg_creds){ .size = sizeof(struct sg_creds),
+                              .kind = login->kind,
+                              .name = login->octets,
+                              .name_len = login->name_len,
+                              .secret = login->octets + login->name_len,
+                              .secret_len = login->secret_len,
+                              .client = s->rec->client,
+                              .local = s->rec->local,
+                              .listener = s->listener->conf->name };
+}
+
+static enum sg_verdict
+login_check(struct sg_session *s)
+{
+    const struct sg_creds creds = login_creds(s);
+    const uint32_t before = sg_worker_enter(s->auth);
+    const enum sg_verdict verdict = s->auth->mod->auth->check(s->auth, &creds, s->answer);
+
+    sg_worker_leave(before);
+    return verdict;
+}
+
+/* False: the next is to be asked. */
+static bool
+login_settled(struct sg_session *s, enum sg_verdict verdict)
+{
+    switch (sg_verdict_judge(s->auth, s, SG_PHASE_AUTH_CHECK, verdict)) {
+    case SG_OUTCOME_NEXT: return false;
+    case SG_OUTCOME_GRANT: login_end(s, SG_OUTCOME_GRANT, SG_REASON_NONE); break;
+    case SG_OUTCOME_REFUSE: login_end(s, SG_OUTCOME_REFUSE, SG_REASON_LOGIN_DENIED); break;
+    default: login_end(s, SG_OUTCOME_ERROR, SG_REASON_MODULE_ERROR); break;
+    }
+    return true;
+}
+
+/* Nothing was found out: neither yes nor no, and nobody else is asked instead. */
+static void
+login_unavailable(struct sg_session *s, enum sg_job_end end)
+{
+    char span[32], text[96];
+
+    switch (end) {
+    case SG_JOB_LATE:
+        (void)snprintf(text, sizeof text, "no answer in %s",
+                       sg_format_duration(s->auth->conf->helper.timeout, span, sizeof span));
+        break;
+    case SG_JOB_LOST: (void)snprintf(text, sizeof text, "the helper died"); break;
+    default: (void)snprintf(text, sizeof text, "the helper gave an answer that breaks the rules"); break;
+    }
+    sg_answer_reason(s->answer, text);
+    login_end(s, SG_OUTCOME_ERROR, SG_REASON_LOGIN_UNAVAILABLE);
+}
+
+static void login_walk(struct sg_session *s);
+
+static void
+login_answered(void *owner, enum sg_job_end end, enum sg_verdict verdict, struct sg_answer *answer)
+{
+    struct sg_session *s = owner;
+
+    s->login->job = NULL;
+    if (end != SG_JOB_ANSWERED) {
+        login_unavailable(s, end);
+        return;
+    }
+    *s->answer = *answer;
+    *answer = (struct sg_answer){ 0 };
+    if (!login_settled(s, verdict))
+        login_walk(s);
+}
+
+/* A helper checks. The session goes on in login_answered(), or has failed. */
+static void
+login_submit(struct sg_session *s)
+{
+    const struct sg_job_order order = { .creds = login_creds(s) };
+
+    s->login->job = sg_job_submit(s->auth, &order, login_answered, s);
+    if (s->login->job != NULL)
+        return;
+    if (errno == EBUSY) {
+        login_end(s, SG_OUTCOME_ERROR, SG_REASON_BUSY);
+    } else {
+        sg_answer_reason(s->answer, strerrordesc_np(errno));
+        login_end(s, SG_OUTCOME_ERROR, SG_REASON_SHORTAGE);
+    }
+}
+
+/* ---- the list */
+
+/* An empty password is asked about only where the operator says that there are such. */
+static bool
+login_concerns(const struct sg_session *s, const struct sg_instance *inst)
+{
+    const struct sg_module_conf *conf = inst->conf;
+
+    return inst->mod->auth->method == s->rec->method && inst->mod->auth->check != NULL &&
+           (conf->clients.n == 0 || sg_ranges_contain(&conf->clients, &s->rec->client)) &&
+           (s->login->kind != SG_CREDS_PASSWORD || s->login->secret_len > 0 || conf->empty_password);
+}
+
+static void
+login_walk(struct sg_session *s)
+{
+    const struct sg_hooks *hooks = s->listener->hooks;
+
+    while (s->login->next < hooks->n_auth) {
+        struct sg_instance *inst = hooks->auth[s->login->next++];
+
+        if (!login_concerns(s, inst))
+            continue;
+        s->auth = inst;
+        s->rec->instance = sg_journal_name(inst->name);
+        sg_answer_free(s->answer);
+        sg_answer_init(s->answer, inst->mod->auth->assurance);
+        if (!inst->mod->auth->in_worker) {
+            login_submit(s);
+            return;
+        }
+        if (login_settled(s, login_check(s)))
+            return;
+    }
+    login_end(s, SG_OUTCOME_REFUSE, SG_REASON_LOGIN_DENIED);
+}
+
+int
+sg_login_start(struct sg_session *s, const struct sg_login_creds *creds, sg_login_done *done)
+{
+    struct sg_login *login = malloc(sizeof *login + creds->name_len + creds->secret_len + 1);
+
+    if (login == NULL)
+        return -1;
+    *login = (struct sg_login){
+        .done = done, .kind = creds->kind, .name_len = creds->name_len, .secret_len = creds->secret_len
+    };
+    if (creds->name_len > 0)
+        memcpy(login->octets, creds->name, creds->name_len);
+    if (creds->secret_len > 0)
+        memcpy(login->octets + login->name_len, creds->secret, creds->secret_len);
+    s->login = login;
+    login_walk(s);
+    return 0;
+}

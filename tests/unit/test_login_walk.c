@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * test_login_walk.c - T41: every sequence of events up to a length, with every verdict that a check can give: no session
+ * gets past AUTH without a login that was granted. The check runs in the worker, the client is a socket pair.
+ */
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "session.h"
+#include "tables.h"
+
+#define STEPS 4
+#define NO_VERDICT 77
+
+enum event { GREETING_00, GREETING_02, GREETING_BOTH, LOGIN, EMPTY_LOGIN, REQUEST, GARBAGE, EXPIRY, EVENTS };
+
+static const struct {
+    const char *octets;
+    size_t len;
+} sent[EVENTS] = {
+    [GREETING_00] = { "\5\1\0", 3 }, [GREETING_02] = { "\5\1\2", 3 },  [GREETING_BOTH] = { "\5\2\0\2", 4 },
+    [LOGIN] = { "\1\1a\1b", 5 },     [EMPTY_LOGIN] = { "\1\1a\0", 4 }, [REQUEST] = { "\5\1\0\1\300\0\2\1\0\120", 10 },
+    [GARBAGE] = { "\377", 1 },
+};
+
+static const int verdicts[] = { SG_ERROR, SG_OK, SG_DECLINED, SG_UNDECIDED, SG_DENY, SG_AGAIN, NO_VERDICT };
+
+static int verdict; /* of the check */
+static bool granted;
+
+static enum sg_verdict
+walk_check(struct sg_instance *inst, const struct sg_creds *creds, struct sg_answer *answer)
+{
+    (void)inst, (void)creds, (void)answer;
+    granted = granted || verdict == SG_OK;
+    return (enum sg_verdict)verdict;
+}
+
+static const struct sg_auth_ops walk_none = {
+    .size = sizeof walk_none, .method = SG_METHOD_NONE, .in_worker = true, .check = walk_check
+};
+static const struct sg_auth_ops walk_password = {
+    .size = sizeof walk_password, .method = SG_METHOD_USERPASS, .in_worker = true, .check = walk_check
+};
+static const struct sg_module walk_modules[] = { { .name = "none", .auth = &walk_none },
+                                                 { .name = "password", .auth = &walk_password } };
+static const struct sg_module_conf module_conf;
+static struct sg_instance walk_instances[] = {
+    { .number = 1, .name = "none", .mod = &walk_modules[0], .conf = &module_conf },
+    { .number = 2, .name = "password", .mod = &walk_modules[1], .conf = &module_conf },
+};
+static struct sg_instances instances = { .n = 2, .v = walk_instances };
+
+static struct sg_conf conf;
+static struct sg_listener_conf listener_conf = { .name = "test", .protocols = SG_PROTOCOL_SOCKS5 };
+static struct sg_instance *auth[] = { &walk_instances[0], &walk_instances[1] };
+static struct sg_hooks hooks = { .n_auth = 2, .auth = auth };
+static const struct sg_worker_listener listener = { .conf = &listener_conf, .hooks = &hooks, .fd = -1 };
+static struct sg_worker_status status;
+static const char *const names[] = { "test", "none", "password", NULL };
+static struct tables tables;
+static struct sg_worker_boot boot = {
+    .conf = &conf, .n_records = 8, .instances = &instances, .status = &status, .n_workers = 1
+};
+
+static void
+setup(void)
+{
+    sg_log_init(SG_LOG_EMERG);
+    sg_log_take_fd(memfd_create("log", MFD_CLOEXEC));
+    conf.core.limits.sessions = 2;
+    conf.core.timeouts = (struct sg_timeouts_conf){ .handshake = 60000, .linger = 60000, .setup_max = 60000 };
+    conf.core.resolver = (struct sg_resolver_conf){ .timeout = 1000, .tries = 1, .cache_entries = 16 };
+    tables_open(&tables, boot.n_records, names);
+    boot.journal = tables.worker;
+    boot.journal.bell = -1;
+    cr_assert_eq(sg_worker_open(&boot), 0);
+}
+
+static void
+teardown(void)
+{
+    sg_worker_close();
+    tables_close(&tables);
+}
+
+TestSuite(login_walk, .init = setup, .fini = teardown, .timeout = 120);
+
+/* One session at a time: when none is counted, `s` is gone. */
+static bool
+alive(const struct sg_session *s)
+{
+    return sg_session_count() > 0 && s->state < SG_STATE_CLOSING;
+}
+
+/* One event, and all that follows from it at once. */
+static void
+walk_event(struct sg_session *s, int client, enum event event)
+{
+    enum sg_state before;
+    char octet;
+
+    if (event == EXPIRY) {
+        s->setup.expired(&s->setup);
+        return;
+    }
+    cr_assert_eq(send(client, sent[event].octets, sent[event].len, MSG_NOSIGNAL), (ssize_t)sent[event].len);
+    do {
+        before = s->state;
+        (void)ev_run(sg_worker_loop(), EVRUN_NOWAIT);
+        /* Until nothing waits and nothing has changed. */
+    } while (alive(s) && (s->state != before || recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) != -1));
+}
+
+/* A sequence is a number in base EVENTS. True: it got past AUTH. */
+static bool
+walk(unsigned sequence)
+{
+    const struct sg_addr from = { .family = SG_FAMILY_IPV4, .port = 40000, .ip = { 192, 0, 2, 1 } };
+    struct sg_session *s;
+    bool past = false;
+    int pair[2];
+
+    granted = false;
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
+    cr_assert(sg_session_reserve());
+    s = sg_session_new(&listener, pair[0], &from, &from);
+    for (unsigned step = 0; step < STEPS && alive(s); step++, sequence /= EVENTS) {
+        walk_event(s, pair[1], (enum event)(sequence % EVENTS));
+        if (!alive(s))
+            break;
+        past = past || s->state > SG_STATE_AUTH;
+        cr_assert_eq(s->rec->identified, granted, "an identity without a login, or the other way round");
+        cr_assert(!past || granted, "past AUTH without a login");
+    }
+    sg_session_end_all(SG_REASON_STOPPED);
+    sg_session_reap();
+    (void)close(pair[1]);
+    return past;
+}
+
+Test(login_walk, no_way_round)
+{
+    unsigned sequences = 1, walks = 0, past = 0;
+
+    for (unsigned i = 0; i < STEPS; i++)
+        sequences *= EVENTS;
+    for (size_t v = 0; v < sizeof verdicts / sizeof verdicts[0]; v++)
+        for (unsigned sequence = 0; sequence < sequences; sequence++, walks++) {
+            verdict = verdicts[v];
+            past += walk(sequence);
+            atomic_store(&tables.acks->done, atomic_load(&tables.head->put));
+        }
+    (void)printf("%u walks, %u got past AUTH\n", walks, past);
+    cr_expect_gt(past, 0, "the walk itself gets there with a good login");
+}
+
+/* Whatever is possible, the table has no way to RELAY that leaves a state out. */
+Test(login_walk, the_table_has_one_road)
+{
+    static const enum sg_state road[] = { SG_STATE_CLIENT, SG_STATE_GREETING, SG_STATE_AUTH, SG_STATE_REQUEST,
+                                          SG_STATE_ACCESS, SG_STATE_COMMAND,  SG_STATE_RELAY };
+
+    for (size_t i = 1; i < sizeof road / sizeof road[0]; i++)
+        for (enum sg_state from = 0; from < SG_STATES; from++)
+            cr_expect_eq(sg_state_may_follow(from, road[i]), from == road[i - 1], "%s after %s", sg_state_name(road[i]),
+                         sg_state_name(from));
+}
