@@ -103,8 +103,8 @@ bench-programs: all
 # BENCHFLAGS: more words for the driver, see its --help
 BENCH = $(srcdir)/tests/bench/run --build "$(abs_builddir)"
 bench: bench-programs
-	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
 	$(BENCH) --json bench.json --picture bench.svg $(BENCHFLAGS)
+	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
 
 bench-quick: bench-programs
 	$(BENCH) --quick $(BENCHFLAGS)
