@@ -18,6 +18,21 @@ sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_ad
     return listener->conf->clients.n == 0 || sg_ranges_contain(&listener->conf->clients, client);
 }
 
+void
+sg_evaluate_datagram(const struct sg_socks5_request *wire, const char *name, struct sg_request *req_out)
+{
+    *req_out = (struct sg_request){ .size = sizeof *req_out,
+                                    .ver = SG_SOCKS5_VER,
+                                    .cmd = wire->cmd,
+                                    .atyp = wire->atyp,
+                                    .port = wire->port,
+                                    .addr = wire->addr,
+                                    .name = wire->name != NULL ? name : NULL,
+                                    .name_len = wire->name_len };
+    if (wire->name != NULL)
+        req_out->addr = (struct sg_addr){ .family = SG_FAMILY_NONE };
+}
+
 /* The name is kept in the record: it is bounded there and lives as long as the session. */
 static void
 evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
@@ -27,20 +42,19 @@ evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
     rec->ver = SG_SOCKS5_VER;
     rec->cmd = wire->cmd;
     rec->port = wire->port;
-    if (wire->name == NULL)
+    if (wire->name == NULL && wire->cmd != SG_CMD_UDP_ASSOCIATE)
         rec->target = wire->addr;
-    else
-        (void)sg_record_put(rec, &rec->name, wire->name, wire->name_len); /* user and host always fit */
-    s->request = (struct sg_request){ .size = sizeof s->request,
-                                      .ver = SG_SOCKS5_VER,
-                                      .cmd = wire->cmd,
-                                      .atyp = wire->atyp,
-                                      .port = wire->port,
-                                      .addr = wire->addr,
-                                      .name = wire->name != NULL ? sg_record_get(rec, &rec->name) : NULL,
-                                      .name_len = wire->name_len };
     if (wire->name != NULL)
+        (void)sg_record_put(rec, &rec->name, wire->name, wire->name_len); /* user and host always fit */
+    sg_evaluate_datagram(wire, sg_record_get(rec, &rec->name), &s->request);
+    if (wire->cmd == SG_CMD_UDP_ASSOCIATE) {
+        s->request.source = wire->addr; /* a name says nothing: what is left is the port */
+        s->request.source.port = wire->port;
         s->request.addr = (struct sg_addr){ .family = SG_FAMILY_NONE };
+        s->request.name = NULL;
+        s->request.name_len = 0;
+        s->request.port = 0;
+    }
     s->have_request = true;
 }
 
@@ -63,18 +77,31 @@ sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire)
 }
 
 struct sg_refusal
+sg_evaluate_granted(const struct sg_run *run, enum sg_outcome outcome, struct sg_grant *grant_out)
+{
+    *grant_out = (struct sg_grant){ .undecided = outcome == SG_OUTCOME_UNDECIDED };
+    switch (outcome) {
+    case SG_OUTCOME_GRANT: grant_out->special = run->decision.special; return go_on;
+    case SG_OUTCOME_UNDECIDED: return go_on;
+    case SG_OUTCOME_REFUSE: return (struct sg_refusal){ SG_REASON_ACCESS_REQUEST, SG_REP_NOT_ALLOWED };
+    default: return (struct sg_refusal){ SG_REASON_MODULE_ERROR, SG_REP_GENERAL_FAILURE };
+    }
+}
+
+struct sg_refusal
 sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome)
 {
+    struct sg_refusal refusal;
+    struct sg_grant grant;
+
     /* At the end of a list the decision is that of a module which had no opinion. */
     if (run->decider != NULL)
         sg_session_rule(s, &run->decision);
     sg_session_dry_run(s, run);
-    switch (outcome) {
-    case SG_OUTCOME_GRANT: s->special_allowed = run->decision.special; return go_on;
-    case SG_OUTCOME_UNDECIDED: s->undecided = true; return go_on;
-    case SG_OUTCOME_REFUSE: return (struct sg_refusal){ SG_REASON_ACCESS_REQUEST, SG_REP_NOT_ALLOWED };
-    default: return (struct sg_refusal){ SG_REASON_MODULE_ERROR, SG_REP_GENERAL_FAILURE };
-    }
+    refusal = sg_evaluate_granted(run, outcome, &grant);
+    s->undecided = grant.undecided;
+    s->special_allowed = grant.special;
+    return refusal;
 }
 
 /* "loopback, self" */
@@ -90,9 +117,10 @@ evaluate_special_text(unsigned special, char *text, size_t size)
 }
 
 struct sg_refusal
-sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome)
+sg_evaluate_address(const struct sg_run *run, enum sg_outcome outcome, const struct sg_grant *grant)
 {
-    const unsigned allowed = s->special_allowed | (run->decider != NULL ? run->decision.special : 0);
+    const unsigned allowed = grant->special | (run->decider != NULL ? run->decision.special : 0);
+    struct sg_trace *trace = run->session->trace;
     const unsigned special = sg_addr_special(run->addr) & ~allowed;
     char addr[SG_ADDR_TEXT], classes[128];
 
@@ -102,10 +130,18 @@ sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg
         return (struct sg_refusal){ SG_REASON_MODULE_ERROR, SG_REP_NOT_ALLOWED };
     if (special == 0)
         return go_on;
-    if (s->trace != NULL) {
+    if (trace != NULL) {
         evaluate_special_text(special, classes, sizeof classes);
-        sg_trace_core(s->trace, NULL, "special-range guard: %s is in a range (%s) that no rule names with \"special\"",
+        sg_trace_core(trace, NULL, "special-range guard: %s is in a range (%s) that no rule names with \"special\"",
                       sg_addr_format_ip(run->addr, addr, sizeof addr), classes);
     }
     return (struct sg_refusal){ SG_REASON_SPECIAL_RANGE, SG_REP_NOT_ALLOWED };
+}
+
+struct sg_refusal
+sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome)
+{
+    const struct sg_grant grant = { s->undecided, s->special_allowed };
+
+    return sg_evaluate_address(run, outcome, &grant);
 }

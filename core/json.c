@@ -149,6 +149,25 @@ sg_json_strings(struct sg_json *json, const char *name, const char *const *texts
     json_member_end(json, mark);
 }
 
+void
+sg_json_counts(struct sg_json *json, const char *name, const char *const *names, const uint32_t *counts, size_t n)
+{
+    const size_t mark = json_member(json, name);
+    const char *between = "{";
+    char text[24];
+
+    for (size_t i = 0; i < n; i++) {
+        if (counts[i] == 0)
+            continue;
+        json_put(json, between, 1);
+        json_quoted(json, names[i], strlen(names[i]));
+        json_put(json, text, (size_t)snprintf(text, sizeof text, ":%" PRIu32, counts[i]));
+        between = ",";
+    }
+    json_put(json, *between == '{' ? "{}" : "}", *between == '{' ? 2 : 1);
+    json_member_end(json, mark);
+}
+
 size_t
 sg_json_end(struct sg_json *json)
 {

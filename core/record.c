@@ -78,6 +78,21 @@ sg_record_get(const struct sg_record *rec, const struct sg_record_text *text)
     return text->len > 0 && (size_t)text->at + text->len <= SG_RECORD_ARENA ? rec->arena + text->at : NULL;
 }
 
+uint32_t *
+sg_record_udp_drops(struct sg_record *rec)
+{
+    const uint16_t before = rec->arena_used;
+    const uint32_t none[SG_UDP_DROP_COUNT] = { 0 };
+
+    /* Aligned, so that no reader ever sees half a number. */
+    while ((offsetof(struct sg_record, arena) + rec->arena_used) % sizeof none[0] != 0)
+        rec->arena_used++;
+    if (sg_record_put(rec, &rec->udp_drops, none, sizeof none))
+        return (uint32_t *)(void *)(rec->arena + rec->udp_drops.at);
+    rec->arena_used = before;
+    return NULL;
+}
+
 void
 sg_record_add_tried(struct sg_record *rec, const struct sg_addr *addr)
 {
@@ -285,6 +300,23 @@ record_tried(struct sg_json *json, const struct sg_record *rec)
 }
 
 static void
+record_udp(struct sg_json *json, const struct sg_record *rec)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        SG_UDP_DROPS(X)
+#undef X
+    };
+    const char *octets = sg_record_get(rec, &rec->udp_drops);
+    uint32_t drops[SG_UDP_DROP_COUNT];
+
+    if (octets == NULL || rec->udp_drops.len != sizeof drops)
+        return;
+    memcpy(drops, octets, sizeof drops);
+    sg_json_counts(json, "udp_drops", names, drops, SG_UDP_DROP_COUNT);
+}
+
+static void
 record_end(struct sg_json *json, const struct sg_record *rec, enum sg_event event)
 {
     if (event == SG_EVENT_SESSION_START)
@@ -298,6 +330,7 @@ record_end(struct sg_json *json, const struct sg_record *rec, enum sg_event even
     if (event == SG_EVENT_SESSION_END) {
         sg_json_number(json, "bytes_up", (int64_t)rec->bytes_up);
         sg_json_number(json, "bytes_down", (int64_t)rec->bytes_down);
+        record_udp(json, rec);
     }
     sg_json_number(json, "duration_ms", record_span(rec->accepted_mono_ms, rec->ended_mono_ms));
 }

@@ -2,13 +2,14 @@
 /*
  * session.h - one client connection: its states, its two sockets, its deadlines.
  *
- *        accept        greeting        login          request         access          command        relay
+ *        accept        greeting        login          request         access          command      relay, association
  *   ---> CLIENT -----> GREETING -----> AUTH --------> REQUEST ------> ACCESS -------> COMMAND -----> RELAY --+
  *          |              |              |               |               |               |             |    |
  *          +--------------+--------------+---------------+---------------+---------------+--> CLOSING -+--> END
  *
  * sg_session_goto() is the only way to change state. RESOLVE and TARGET are steps of a dial (dial.h), which a command
- * module starts: with Happy Eyeballs they overlap. CLOSING: a last reply is on its way, the client is given `linger`
+ * module starts: with Happy Eyeballs they overlap. ASSOCIATION: datagrams are relayed (udp.h), and the connection only
+ * has to stay. CLOSING: a last reply is on its way, the client is given `linger`
  * to read it. END: the record is out; the memory is freed by the reaper at the end of the turn, never in a callback.
  * After any call that may end the session: return.
  */
@@ -38,6 +39,7 @@ enum sg_state {
     SG_STATE_RELAY,
     SG_STATE_CLOSING,
     SG_STATE_END,
+    SG_STATE_ASSOCIATION, /* records hold these numbers: new ones come last */
     SG_STATES
 };
 
@@ -48,6 +50,7 @@ enum sg_state {
 
 struct sg_dial;
 struct sg_relay;
+struct sg_udp;
 
 /* The connection that a dial has made. */
 struct sg_conn {
@@ -71,7 +74,7 @@ struct sg_session {
     struct sg_deadline phase;           /* one at a time: handshake, idle, half_closed, linger */
     struct sg_deadline setup;           /* setup_max, then max_session */
     int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
-    size_t drained;                     /* CLOSING: octets read and thrown away */
+    size_t drained;                     /* CLOSING, ASSOCIATION: octets read and thrown away */
     bool waiting;                       /* for octets of the client: the handshake clock runs */
     bool eof;                           /* the client has ended its side */
     bool encapsulated;                  /* AUTH is over and there is a filter */
@@ -98,6 +101,7 @@ struct sg_session {
     struct sg_dial *dial;
     struct sg_conn conn;
     struct sg_relay *relay;
+    struct sg_udp *udp;
     struct sg_record *rec; /* in the journal; ours until the session ends */
     char id[33];
     struct sg_session *next, **prev; /* all of the worker */

@@ -34,6 +34,8 @@ struct sg_socks5_request {
 
 ssize_t sg_socks5_parse_greeting(const uint8_t *p, size_t n, struct sg_socks5_greeting *out);
 ssize_t sg_socks5_parse_request(const uint8_t *p, size_t n, struct sg_socks5_request *out);
+/* ATYP, DST.ADDR and DST.PORT alone, as requests and datagrams have them; `out` must be zeroed. */
+ssize_t sg_socks5_parse_dst(const uint8_t *p, size_t n, struct sg_socks5_request *out);
 /* Octets written; `bnd` NULL or family NONE: 0.0.0.0:0. */
 size_t sg_socks5_put_reply(uint8_t out[SG_SOCKS5_REPLY_MAX], uint8_t rep, const struct sg_addr *bnd);
 

@@ -14,6 +14,7 @@
 #include "deadline.h"
 #include "hooks.h"
 #include "journal.h"
+#include "quota.h"
 
 struct sg_hosts;
 
@@ -24,6 +25,7 @@ struct sg_worker_status {
     _Atomic uint32_t sessions;     /* open now */
     _Atomic uint64_t accepted;     /* since start */
     _Atomic int64_t longest_turn_us;
+    struct sg_quotas quotas; /* read by the other workers too */
 };
 
 /* One listening socket as a worker sees it. */
@@ -41,7 +43,8 @@ struct sg_worker_boot {
     size_t n_listeners;
     const struct sg_hosts *hosts; /* NULL: none */
     int channel;                  /* orders; end of file: the generation is gone */
-    struct sg_worker_status *status;
+    struct sg_worker_status *status; /* one of an array, by `number` */
+    uint8_t quota_key[SG_QUOTA_KEY]; /* the same in all workers */
     unsigned number; /* 0 .. workers - 1 */
     unsigned n_workers;
     struct sg_journal_fds journal;

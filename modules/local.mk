@@ -6,6 +6,7 @@ modules_LTLIBRARIES = \
 	modules/access_rules.la \
 	modules/auth_none.la \
 	modules/cmd_connect.la \
+	modules/cmd_udp.la \
 	modules/log_file.la
 
 modules_access_rules_la_SOURCES = \

@@ -97,12 +97,33 @@ filter_unwrap(void *state, const uint8_t *wire, size_t len, struct sg_buf *out)
     return (ssize_t)(FRAME_HEAD + plain_len);
 }
 
+/* A datagram begins at the beginning of the key, whatever came before it. */
+static int
+filter_wrap_datagram(void *state, const uint8_t *plain, size_t len, struct sg_buf *out)
+{
+    struct x80_filter filter = *(struct x80_filter *)state;
+
+    filter.sent = 0;
+    return filter_wrap(&filter, plain, len, out);
+}
+
+static int
+filter_unwrap_datagram(void *state, const uint8_t *wire, size_t len, struct sg_buf *out)
+{
+    struct x80_filter filter = *(struct x80_filter *)state;
+
+    filter.received = 0;
+    return filter_unwrap(&filter, wire, len, out) == (ssize_t)len ? 0 : -1;
+}
+
 static const struct sg_filter_ops x80_filter_ops = {
     .size = sizeof x80_filter_ops,
     .max_plain = FRAME_PLAIN_MAX,
     .max_overhead = FRAME_HEAD,
     .wrap = filter_wrap,
     .unwrap = filter_unwrap,
+    .wrap_datagram = filter_wrap_datagram,
+    .unwrap_datagram = filter_unwrap_datagram,
     .free = free,
 };
 
