@@ -13,8 +13,8 @@ int
 sg_session_set_filter(struct sg_session *s, const struct sg_filter_ops *ops, void *state)
 {
     if (s->state != SG_STATE_AUTH || s->filter != NULL || ops->size < sizeof *ops || ops->wrap == NULL ||
-        ops->unwrap == NULL || (ops->wrap_datagram == NULL) != (ops->unwrap_datagram == NULL) || ops->max_plain == 0 || ops->max_plain > FILTER_SIZE_MAX ||
-        ops->max_overhead > FILTER_SIZE_MAX)
+        ops->unwrap == NULL || (ops->wrap_datagram == NULL) != (ops->unwrap_datagram == NULL) || ops->max_plain == 0 ||
+        ops->max_plain > FILTER_SIZE_MAX || ops->max_overhead > FILTER_SIZE_MAX)
         return -1;
     s->filter = ops;
     s->filter_state = state;

@@ -67,11 +67,11 @@ struct sg_run {
     size_t next;
     const struct sg_request *request; /* what is asked about; borrowed */
     const struct sg_addr *addr;       /* target: the address in question; borrowed */
-    struct sg_pending *pending;  /* the open handle, if any */
-    unsigned resumed;            /* a chain that is resumed without end is stopped */
-    struct sg_instance *decider; /* whose verdict ended the list; NULL at the end of the list */
-    struct sg_decision decision; /* of the decider, or of the last module asked */
-    const char *dry_run_label;   /* the first that any module on the way named; NULL: none */
+    struct sg_pending *pending;       /* the open handle, if any */
+    unsigned resumed;                 /* a chain that is resumed without end is stopped */
+    struct sg_instance *decider;      /* whose verdict ended the list; NULL at the end of the list */
+    struct sg_decision decision;      /* of the decider, or of the last module asked */
+    const char *dry_run_label;        /* the first that any module on the way named; NULL: none */
     enum sg_verdict dry_run_verdict;
     void (*done)(struct sg_run *run, enum sg_outcome outcome);
 };

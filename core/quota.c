@@ -65,8 +65,7 @@ static void
 quota_add(sg_quota quota, int n)
 {
     for (unsigned row = 0; row < SG_QUOTA_ROWS; row++)
-        atomic_fetch_add_explicit(quota_count(sg_worker_boot()->status, quota, row), (uint16_t)n,
-                                  memory_order_relaxed);
+        atomic_fetch_add_explicit(quota_count(sg_worker_boot()->status, quota, row), (uint16_t)n, memory_order_relaxed);
 }
 
 bool

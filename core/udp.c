@@ -135,8 +135,8 @@ udp_within_limits(struct sg_udp *udp)
         sg_session_reason_text(udp->session, "the client address has as many associations as it may");
         return false;
     }
-    if (identity->name_len == 0 || sg_quota_take(SG_QUOTA_USER, identity->name, identity->name_len,
-                                                 udp->options.per_user, &udp->user_quota))
+    if (identity->name_len == 0 ||
+        sg_quota_take(SG_QUOTA_USER, identity->name, identity->name_len, udp->options.per_user, &udp->user_quota))
         return true;
     sg_session_reason_text(udp->session, "the user has as many associations as he may");
     return false;
@@ -149,7 +149,7 @@ udp_bind(struct sg_udp *udp)
     static const struct sg_ports any_port = { .n = 0 };
     const struct sg_ports *ports = udp->options.ports != NULL ? udp->options.ports : &any_port;
     struct sg_port_walk walk;
-    union sg_udp_name local;
+    union sg_udp_name local = { .any.sa_family = AF_UNSPEC };
     socklen_t len = sizeof local;
     uint16_t port;
 
@@ -211,7 +211,7 @@ udp_run(struct sg_udp *udp)
 int
 sg_udp_associate(struct sg_session *s, const struct sg_udp_options *options)
 {
-    union sg_udp_name bound;
+    union sg_udp_name bound = { .any.sa_family = AF_UNSPEC };
     socklen_t len = sizeof bound;
     struct sg_addr local;
 

@@ -75,10 +75,9 @@ sg_udp_send(int fd, const union sg_udp_name *to, const uint8_t *octets, size_t l
     out.to[i] = *to;
     out.iov[i] = (struct iovec){ (void *)(uintptr_t)octets, len };
     out.payload[i] = payload;
-    out.msgs[i].msg_hdr = (struct msghdr){ .msg_name = &out.to[i],
-                                           .msg_namelen = sg_udp_name_len(to),
-                                           .msg_iov = &out.iov[i],
-                                           .msg_iovlen = 1 };
+    out.msgs[i].msg_hdr = (struct msghdr){
+        .msg_name = &out.to[i], .msg_namelen = sg_udp_name_len(to), .msg_iov = &out.iov[i], .msg_iovlen = 1
+    };
     if (out.n == SG_UDP_BATCH)
         sg_udp_flush(fd, sent);
 }

@@ -198,8 +198,8 @@ static void
 judge_target(struct sg_udp_judging *judging)
 {
     judging->asking = true;
-    sg_run_start_for(&judging->run, judging->udp->session, &judging->request, SG_PHASE_TARGET,
-                     judging->grant.undecided, &judging->addr, judge_targeted);
+    sg_run_start_for(&judging->run, judging->udp->session, &judging->request, SG_PHASE_TARGET, judging->grant.undecided,
+                     &judging->addr, judge_targeted);
 }
 
 /* Asks about the next address; with none left, waits for those of the other family, or ends. */

@@ -195,8 +195,7 @@ run_resumed(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
 
 void
 sg_run_start_for(struct sg_run *run, struct sg_session *s, const struct sg_request *request, enum sg_phase phase,
-                 bool undecided, const struct sg_addr *addr,
-                 void (*done)(struct sg_run *run, enum sg_outcome outcome))
+                 bool undecided, const struct sg_addr *addr, void (*done)(struct sg_run *run, enum sg_outcome outcome))
 {
     *run = (struct sg_run){
         .session = s, .phase = phase, .undecided = undecided, .request = request, .addr = addr, .done = done

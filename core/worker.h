@@ -41,11 +41,11 @@ struct sg_worker_boot {
     struct sg_instances *instances; /* started in the worker by sg_instances_start() */
     const struct sg_worker_listener *listeners;
     size_t n_listeners;
-    const struct sg_hosts *hosts; /* NULL: none */
-    int channel;                  /* orders; end of file: the generation is gone */
+    const struct sg_hosts *hosts;    /* NULL: none */
+    int channel;                     /* orders; end of file: the generation is gone */
     struct sg_worker_status *status; /* one of an array, by `number` */
     uint8_t quota_key[SG_QUOTA_KEY]; /* the same in all workers */
-    unsigned number; /* 0 .. workers - 1 */
+    unsigned number;                 /* 0 .. workers - 1 */
     unsigned n_workers;
     struct sg_journal_fds journal;
     bool log_strict;    /* a log must not be missed */

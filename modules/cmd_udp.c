@@ -59,9 +59,6 @@ static const struct sg_command_ops udp_command = {
 };
 
 const struct sg_module sg_module = {
-    SG_MODULE_HEAD("cmd_udp"),
-    .version = "0.1.0",
-    .conf = udp_items,
-    .conf_size = sizeof(struct udp_conf),
+    SG_MODULE_HEAD("cmd_udp"), .version = "0.1.0", .conf = udp_items, .conf_size = sizeof(struct udp_conf),
     .command = &udp_command,
 };

@@ -78,7 +78,7 @@ cmd_holds(const struct rule *rule, const struct rule_question *q)
 static bool
 is_open(const struct rule_question *q)
 {
-    return q->name_len == 0 && q->addr->family == SG_FAMILY_NONE;
+    return q->request->cmd == SG_CMD_UDP_ASSOCIATE && q->name_len == 0 && q->addr->family == SG_FAMILY_NONE;
 }
 
 static bool
