@@ -506,10 +506,11 @@ dial_look_up(struct sg_dial *dial)
     static const uint8_t families[DIAL_FAMILIES] = { [DIAL_IPV6] = SG_FAMILY_IPV6, [DIAL_IPV4] = SG_FAMILY_IPV4 };
     const struct sg_request *req = &dial->session->request;
     struct dial_names *names = dial->names;
+    const bool ipv6 = req->ver != SG_SOCKS4_VN || dial->session->listener->conf->socks4_ipv6;
 
     for (unsigned i = 0; i < DIAL_FAMILIES; i++)
-        names->families[i].open = true;
-    for (unsigned i = 0; i < DIAL_FAMILIES; i++) {
+        names->families[i].open = i != DIAL_IPV6 || ipv6;
+    for (unsigned i = ipv6 ? DIAL_IPV6 : DIAL_IPV4; i < DIAL_FAMILIES; i++) {
         const struct sg_found *found = sg_resolve(&names->families[i].lookup, req->name, req->name_len, families[i]);
 
         if (found != NULL)
@@ -554,7 +555,8 @@ sg_dial(struct sg_instance *inst, struct sg_session *s,
 {
     struct sg_dial *dial;
 
-    if (s->state != SG_STATE_COMMAND || s->ending || s->conn.fd != -1 || (s->dial != NULL && !s->dial->over))
+    if (s->state != SG_STATE_COMMAND || s->ending || s->conn.fd != -1 || s->bind != NULL ||
+        (s->dial != NULL && !s->dial->over))
         return -1;
     dial = calloc(1, sizeof *dial);
     if (dial == NULL)

@@ -19,10 +19,10 @@ sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_ad
 }
 
 void
-sg_evaluate_datagram(const struct sg_socks5_request *wire, const char *name, struct sg_request *req_out)
+sg_evaluate_datagram(const struct sg_wire_request *wire, const char *name, struct sg_request *req_out)
 {
     *req_out = (struct sg_request){ .size = sizeof *req_out,
-                                    .ver = SG_SOCKS5_VER,
+                                    .ver = wire->ver,
                                     .cmd = wire->cmd,
                                     .atyp = wire->atyp,
                                     .port = wire->port,
@@ -35,11 +35,12 @@ sg_evaluate_datagram(const struct sg_socks5_request *wire, const char *name, str
 
 /* The name is kept in the record: it is bounded there and lives as long as the session. */
 static void
-evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
+evaluate_keep(struct sg_session *s, const struct sg_wire_request *wire)
 {
     struct sg_record *rec = s->rec;
 
-    rec->ver = SG_SOCKS5_VER;
+    rec->ver = wire->ver;
+    rec->requested = true;
     rec->cmd = wire->cmd;
     rec->port = wire->port;
     if (wire->name == NULL && wire->cmd != SG_CMD_UDP_ASSOCIATE)
@@ -58,8 +59,16 @@ evaluate_keep(struct sg_session *s, const struct sg_socks5_request *wire)
     s->have_request = true;
 }
 
+/* An address as the text of a SOCKS4a name: BIND could not tell the client where it listens. */
+static bool
+evaluate_no_ipv6(const struct sg_session *s, const struct sg_wire_request *wire)
+{
+    return wire->ver == SG_SOCKS4_VN && wire->addr.family == SG_FAMILY_IPV6 &&
+           (wire->cmd != SG_CMD_CONNECT || !s->listener->conf->socks4_ipv6);
+}
+
 struct sg_refusal
-sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire)
+sg_evaluate_wire(struct sg_session *s, const struct sg_wire_request *wire)
 {
     const bool strict = sg_worker_boot()->conf->core.strict;
 
@@ -68,7 +77,11 @@ sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire)
         sg_trace_core(s->trace, NULL, wire->rsv != 0 && strict ? "RSV is not 0" : "CONNECT to port 0 reaches nobody");
         return (struct sg_refusal){ SG_REASON_PROTOCOL_ERROR, SG_REP_GENERAL_FAILURE };
     }
-    if (s->listener->hooks->command[wire->cmd] == NULL) {
+    if (evaluate_no_ipv6(s, wire)) {
+        sg_trace_core(s->trace, &s->listener->conf->where, "SOCKS4 has no room for an IPv6 address");
+        return (struct sg_refusal){ SG_REASON_PROTOCOL_ERROR, SG_REP_ATYP_NOT_SUPPORTED };
+    }
+    if (s->listener->hooks->command[wire->cmd] == NULL || (wire->ver == SG_SOCKS4_VN && wire->cmd > SG_CMD_BIND)) {
         sg_trace_core(s->trace, &s->listener->conf->where, "the listener \"%s\" has no module for CMD %02x",
                       s->listener->conf->name, wire->cmd);
         return (struct sg_refusal){ SG_REASON_COMMAND_UNKNOWN, SG_REP_COMMAND_NOT_SUPPORTED };

@@ -13,7 +13,7 @@
 #define SG_EVALUATE_H
 
 #include "session.h"
-#include "socks5.h"
+#include "wire.h"
 
 /* What a refusal is told and recorded as; reason NONE: go on. */
 struct sg_refusal {
@@ -30,7 +30,7 @@ struct sg_grant {
 /* May this client connect at all? The listener's `clients`, before any module. */
 bool sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_addr *client);
 /* From the wire to what modules see: fills s->request and its part of the record. */
-struct sg_refusal sg_evaluate_wire(struct sg_session *s, const struct sg_socks5_request *wire);
+struct sg_refusal sg_evaluate_wire(struct sg_session *s, const struct sg_wire_request *wire);
 /* The request phase has ended: remembers what the target phase needs, and the rule. */
 struct sg_refusal sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
 /* The target phase has ended for one address. */
@@ -40,7 +40,7 @@ struct sg_refusal sg_evaluate_target(const struct sg_session *s, const struct sg
  * The same for the destination of a datagram, where the session's request and record have been settled already. `name`
  * is where the octets of a name are kept.
  */
-void sg_evaluate_datagram(const struct sg_socks5_request *wire, const char *name, struct sg_request *req_out);
+void sg_evaluate_datagram(const struct sg_wire_request *wire, const char *name, struct sg_request *req_out);
 struct sg_refusal sg_evaluate_granted(const struct sg_run *run, enum sg_outcome outcome, struct sg_grant *grant_out);
 struct sg_refusal sg_evaluate_address(const struct sg_run *run, enum sg_outcome outcome, const struct sg_grant *grant);
 

@@ -22,6 +22,7 @@ core_libcore_a_SOURCES = \
 	core/advertise.c \
 	core/answer.c \
 	core/arena.c \
+	core/bind.c \
 	core/buf.c \
 	core/conf.c \
 	core/conf_check.c \
@@ -57,6 +58,7 @@ core_libcore_a_SOURCES = \
 	core/module_file.c \
 	core/msg.c \
 	core/ownaddr.c \
+	core/peers.c \
 	core/pending.c \
 	core/policy.c \
 	core/proc.c \
@@ -77,6 +79,7 @@ core_libcore_a_SOURCES = \
 	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \
+	core/socks4.c \
 	core/socks5.c \
 	core/special.c \
 	core/st_auth.c \
@@ -99,6 +102,7 @@ core_libcore_a_SOURCES = \
 	core/utf8.c \
 	core/verdict.c \
 	core/version.c \
+	core/wire.c \
 	core/worker.c
 
 sbin_PROGRAMS += core/sockgate

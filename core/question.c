@@ -161,7 +161,7 @@ question_client(struct sg_session *s, struct sg_policy_reply *reply)
 }
 
 static int
-question_request(struct sg_session *s, const struct sg_socks5_request *wire, struct sg_policy_reply *reply)
+question_request(struct sg_session *s, const struct sg_wire_request *wire, struct sg_policy_reply *reply)
 {
     struct question_walk walk;
     struct sg_refusal refusal = sg_evaluate_wire(s, wire);
@@ -298,11 +298,12 @@ question_targets(struct sg_session *s, const struct sg_question *q, struct sg_po
  * the datagram makes.
  */
 static int
-question_datagram(struct sg_session *s, const struct sg_socks5_request *wire, struct sg_policy_reply *reply)
+question_datagram(struct sg_session *s, const struct sg_wire_request *wire, struct sg_policy_reply *reply)
 {
-    const struct sg_socks5_request association = { .cmd = wire->cmd,
-                                                   .atyp = SG_ATYP_IPV4,
-                                                   .addr = { .family = SG_FAMILY_IPV4 } };
+    const struct sg_wire_request association = { .ver = wire->ver,
+                                                 .cmd = wire->cmd,
+                                                 .atyp = SG_ATYP_IPV4,
+                                                 .addr = { .family = SG_FAMILY_IPV4 } };
     struct question_walk walk;
     struct sg_refusal refusal;
     int status;
@@ -355,13 +356,13 @@ static int
 question_walk(struct sg_session *s, const struct sg_question *q, struct sg_policy_reply *reply)
 {
     uint8_t octets[SG_QUESTION_WIRE_MAX];
-    struct sg_socks5_request wire;
+    struct sg_wire_request wire;
     int status = question_client(s, reply);
 
     if (status != 0)
         return status;
     question_identity(q, &s->identity);
-    if (sg_socks5_parse_request(octets, sg_question_wire(q, octets), &wire) == -1) {
+    if (sg_socks5.parse_request(octets, sg_question_wire(q, octets), &wire) == -1) {
         sg_trace_core(s->trace, NULL, "this is no request that could be served: a malformed name");
         question_refuse(reply, SG_REASON_PROTOCOL_ERROR, wire.rep);
         return 1;

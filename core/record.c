@@ -53,6 +53,9 @@ sg_reason_refused(enum sg_reason reason)
 /* What addresses leave for the strings that come after them: a few words of a module. */
 #define ARENA_KEPT 128
 
+/* What evaluate.c and the login put there needs no look at the result. */
+_Static_assert(SG_RECORD_ARENA >= 127 + 255 + 253, "USERID, user and host do not fit together");
+
 static size_t
 record_room(const struct sg_record *rec)
 {
@@ -224,6 +227,9 @@ record_text(struct sg_json *json, const char *field, const struct sg_record *rec
 static void
 record_identity(struct sg_json *json, const struct sg_record *rec, const struct sg_record_names *names)
 {
+    if (rec->ver != 0)
+        sg_json_number(json, "ver", rec->ver);
+    record_text(json, "userid", rec, &rec->userid);
     if (rec->instance == 0)
         return;
     record_hex(json, "method", rec->method);
@@ -241,7 +247,7 @@ record_request(struct sg_json *json, const struct sg_record *rec)
 {
     static const char *const commands[] = { "", "connect", "bind", "udp_associate" };
 
-    if (rec->ver == 0)
+    if (!rec->requested)
         return;
     if (rec->cmd < sizeof commands / sizeof commands[0] && rec->cmd != 0)
         sg_json_string(json, "command", commands[rec->cmd]);
@@ -249,6 +255,15 @@ record_request(struct sg_json *json, const struct sg_record *rec)
         record_hex(json, "command", rec->cmd);
     record_text(json, "host", rec, &rec->name);
     sg_json_number(json, "port", rec->port);
+}
+
+/* Who came for a BIND. */
+static void
+record_peer(struct sg_json *json, const struct sg_record *rec)
+{
+    record_addr(json, "peer", &rec->peer);
+    if (rec->peers_refused > 0)
+        sg_json_number(json, "peers_refused", rec->peers_refused);
 }
 
 static void
@@ -355,11 +370,13 @@ sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg
     record_request(&json, rec);
     record_addr(&json, "target", &rec->target);
     record_addr(&json, "bind", &rec->bind);
+    if (event != SG_EVENT_SESSION_START)
+        record_peer(&json, rec);
     record_rule(&json, rec, names);
     record_dry_run(&json, rec);
     record_tried(&json, rec);
-    if (rec->replied)
-        record_hex(&json, "rep", rec->rep);
+    if (rec->replied) /* BIND may be told something else in its second reply */
+        record_hex(&json, "rep", event == SG_EVENT_SESSION_START ? SG_REP_SUCCEEDED : rec->rep);
     record_end(&json, rec, event);
     return sg_json_end(&json);
 }

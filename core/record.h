@@ -40,6 +40,8 @@
     X(HALF_CLOSED_TIMEOUT, "half_closed_timeout", false)                                                               \
     X(MAX_SESSION, "max_session", false)                                                                               \
     X(CONNECT_FAILED, "connect_failed", false) /* REP and errno say how */                                             \
+    X(PEER_TIMEOUT, "peer_timeout", false)     /* BIND: nobody came in time */                                         \
+    X(PEER_MISMATCH, "peer_mismatch", false)   /* BIND: somebody else came */                                          \
     X(RESOLVE_FAILED, "resolve_failed", false)                                                                         \
     X(FILTER_ERROR, "filter_error", false)                                                                             \
     X(MODULE_ERROR, "module_error", false)                                                                             \
@@ -108,7 +110,7 @@ enum sg_record_state {
     SG_RECORD_ENDED = 3    /* the last event is due */
 };
 
-#define SG_RECORD_LAYOUT 1
+#define SG_RECORD_LAYOUT 2
 #define SG_RECORD_SIZE 1024
 #define SG_RECORD_TRIED_MAX 16
 #define SG_RECORD_LABEL_MAX 63
@@ -131,6 +133,7 @@ struct sg_record {
     uint16_t listener, instance, rule_file;     /* numbers of names, 0: none. instance: asked last about the login */
     uint8_t reason;                             /* enum sg_reason; the first one set stays */
     uint8_t rep;                                /* REP sent, valid if replied */
+    uint8_t requested;                          /* the request is known */
     uint8_t started;                            /* session_start is out: the end is session_end */
     uint8_t identified;                         /* AUTH is over: user and assurance are known */
     uint8_t replied, tried_more;
@@ -142,7 +145,10 @@ struct sg_record {
     char rule[SG_RECORD_LABEL_MAX], dry_run_rule[SG_RECORD_LABEL_MAX]; /* these may change until they are published */
     struct sg_record_text user, name, reason_text;                     /* name: DST.ADDR as a name */
     struct sg_record_text udp_drops;                                   /* sg_record_udp_drops() */
-    uint16_t arena_used, arena_tried;                                  /* octets from the front and from the end */
+    struct sg_record_text userid;                                      /* SOCKS4: what the client says of itself */
+    struct sg_addr peer;              /* BIND: who has connected; written after STARTED, once */
+    uint32_t peers_refused;           /* BIND: others that tried */
+    uint16_t arena_used, arena_tried; /* octets from the front and from the end */
     char arena[];
 };
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "addrs.h"
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "dial.h"
@@ -146,6 +147,7 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
     sessions.spare = NULL;
     s->magic = SESSION_MAGIC;
     s->listener = listener;
+    s->protocol = &sg_socks5;
     s->fd = fd;
     s->conn.fd = -1;
     s->rec = sg_journal_take();
@@ -236,6 +238,7 @@ sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr
         return NULL;
     s->magic = SESSION_MAGIC;
     s->listener = listener;
+    s->protocol = &sg_socks5;
     s->fd = s->conn.fd = -1;
     s->step.run = session_blank_step;
     s->rec = (struct sg_record *)(s + 1);
@@ -302,6 +305,7 @@ sg_session_end(struct sg_session *s, bool abort)
     session_write_end(s);
     sg_session_goto(s, SG_STATE_END);
     sg_dial_stop(s->dial);
+    sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
     s->run.pending = NULL;
     sg_timers_end(s);
@@ -354,6 +358,7 @@ sg_session_reap(void)
         sg_relay_free(s->relay);
         sg_udp_free(s->udp);
         sg_dial_free(s->dial);
+        free(s->bind);
         sg_filter_free(s);
         sg_answer_free(&s->answer);
         sg_buf_free(&s->in);

@@ -27,6 +27,7 @@
 #include "deadline.h"
 #include "hooks.h"
 #include "record.h"
+#include "wire.h"
 #include "worker.h"
 
 enum sg_state {
@@ -48,11 +49,12 @@ enum sg_state {
 /* And the octets that wait for the client: METHOD, the messages of an exchange, replies. */
 #define SG_SETUP_OUT_MAX 262144
 
+struct sg_bind;
 struct sg_dial;
 struct sg_relay;
 struct sg_udp;
 
-/* The connection that a dial has made. */
+/* The connection that a dial has made, or that a peer has. */
 struct sg_conn {
     int fd; /* -1: none */
     ev_io io;
@@ -63,7 +65,8 @@ struct sg_session {
     unsigned magic; /* first member: checked where libev gives a void pointer back */
     enum sg_state state;
     const struct sg_worker_listener *listener;
-    int fd; /* the client */
+    const struct sg_protocol *protocol; /* the first octet says which; SOCKS5 before that */
+    int fd;                             /* the client */
     ev_io io;
     struct sg_defer step;  /* goes on with the session at the end of this batch of events */
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
@@ -76,6 +79,7 @@ struct sg_session {
     int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
     size_t drained;                     /* CLOSING, ASSOCIATION: octets read and thrown away */
     bool waiting;                       /* for octets of the client: the handshake clock runs */
+    bool stay;                          /* COMMAND: a client that ends its side has left */
     bool eof;                           /* the client has ended its side */
     bool encapsulated;                  /* AUTH is over and there is a filter */
     bool asked;                         /* AUTH: exchange() has been called */
@@ -99,6 +103,7 @@ struct sg_session {
     struct sg_trace *trace; /* NULL: nobody asks how verdicts come about */
 
     struct sg_dial *dial;
+    struct sg_bind *bind;
     struct sg_conn conn;
     struct sg_relay *relay;
     struct sg_udp *udp;

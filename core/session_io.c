@@ -14,13 +14,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "dial.h"
 #include "filter_core.h"
 #include "pending.h"
 #include "relay.h"
-#include "socks5.h"
 #include "states.h"
 
 /* What a client may still send behind a failure reply before we stop listening to it. */
@@ -225,7 +225,7 @@ session_step(struct sg_defer *defer)
         sg_relay_step(s);
         return;
     }
-    if (s->eof && s->waiting) {
+    if (s->eof && (s->waiting || s->stay)) {
         sg_session_reason(s, SG_REASON_CLIENT_GONE, 0);
         sg_session_end(s, false);
         return;
@@ -290,6 +290,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     s->waiting = false;
     sg_deadline_disarm(&s->setup);
     sg_dial_stop(s->dial);
+    sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
     s->run.pending = NULL;
     sg_session_goto(s, SG_STATE_CLOSING);
@@ -300,11 +301,11 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
 void
 sg_session_fail(struct sg_session *s, enum sg_reason reason, int err, uint8_t rep)
 {
-    uint8_t reply[SG_SOCKS5_REPLY_MAX];
+    uint8_t reply[SG_REPLY_MAX];
 
     if (s->state == SG_STATE_END || s->state == SG_STATE_CLOSING)
         return;
     s->rec->rep = rep;
-    s->rec->replied = sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, NULL)) == 0;
+    s->rec->replied = sg_session_send(s, reply, s->protocol->put_reply(reply, rep, NULL)) == 0;
     sg_session_finish(s, reason, err);
 }

@@ -12,7 +12,10 @@ static void
 auth_ended(struct sg_session *s, enum sg_reason reason)
 {
     sg_session_reason_text(s, s->answer.reason);
-    sg_session_finish(s, reason, 0);
+    if (s->protocol->at_once)
+        sg_session_fail(s, reason, 0, SG_REP_NOT_ALLOWED);
+    else
+        sg_session_finish(s, reason, 0);
 }
 
 /* The answer becomes the identity, for good. */
@@ -63,9 +66,11 @@ auth_outcome(struct sg_session *s, enum sg_phase phase, enum sg_verdict verdict)
 static enum sg_verdict
 auth_check(struct sg_session *s)
 {
+    const char *userid = sg_record_get(s->rec, &s->rec->userid);
     struct sg_creds creds = { .size = sizeof creds,
-                              .kind = SG_CREDS_NONE,
-                              .name = "",
+                              .kind = s->protocol->at_once ? SG_CREDS_USERID : SG_CREDS_NONE,
+                              .name = userid != NULL ? userid : "",
+                              .name_len = s->rec->userid.len,
                               .secret = "",
                               .client = s->rec->client,
                               .local = s->rec->local,

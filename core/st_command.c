@@ -7,7 +7,6 @@
 #include "journal.h"
 #include "pending.h"
 #include "relay.h"
-#include "socks5.h"
 #include "states.h"
 
 /* A client that has its answer gets no second one; a success can only be taken back by the end of the connection. */
@@ -94,7 +93,7 @@ reply_publish(struct sg_session *s, const struct sg_addr *bnd)
 int
 sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
 {
-    uint8_t reply[SG_SOCKS5_REPLY_MAX];
+    uint8_t reply[SG_REPLY_MAX];
     struct sg_addr told;
 
     if (s->state != SG_STATE_COMMAND || s->ending || rep > SG_REP_ATYP_NOT_SUPPORTED ||
@@ -107,7 +106,7 @@ sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
     s->rec->replied = true;
     if (rep == SG_REP_SUCCEEDED)
         reply_publish(s, bnd);
-    if (sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, &told)) == -1) {
+    if (sg_session_send(s, reply, s->protocol->put_reply(reply, rep, &told)) == -1) {
         sg_session_end_soon(s, s->encapsulated ? SG_REASON_FILTER_ERROR : SG_REASON_SHORTAGE, 0);
         return -1;
     }

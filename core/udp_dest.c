@@ -91,13 +91,13 @@ sg_udp_dest_set_addr(struct sg_udp_dests *all, struct sg_udp_dest *dest, const s
 }
 
 static bool
-dest_same_name(const struct sg_udp_dest *dest, const char *name, const struct sg_socks5_request *dst)
+dest_same_name(const struct sg_udp_dest *dest, const char *name, const struct sg_wire_request *dst)
 {
     return dest->port == dst->port && dest->name_len == dst->name_len && memcmp(dest->name, name, dst->name_len) == 0;
 }
 
 static struct sg_udp_dest *
-dest_find(const struct sg_udp_dests *all, const char *name, const struct sg_socks5_request *dst)
+dest_find(const struct sg_udp_dests *all, const char *name, const struct sg_wire_request *dst)
 {
     struct sg_udp_dest *dest;
 
@@ -129,7 +129,7 @@ dest_make_room(struct sg_udp_dests *all)
 }
 
 static struct sg_udp_dest *
-dest_new(struct sg_udp_dests *all, const char *name, const struct sg_socks5_request *dst)
+dest_new(struct sg_udp_dests *all, const char *name, const struct sg_wire_request *dst)
 {
     struct sg_udp_dest *dest = dest_make_room(all) ? calloc(1, sizeof *dest + dst->name_len) : NULL;
     struct sg_udp_dest **bucket;
@@ -152,7 +152,7 @@ dest_new(struct sg_udp_dests *all, const char *name, const struct sg_socks5_requ
 }
 
 struct sg_udp_dest *
-sg_udp_dest_get(struct sg_udp_dests *all, const struct sg_socks5_request *dst)
+sg_udp_dest_get(struct sg_udp_dests *all, const struct sg_wire_request *dst)
 {
     struct sg_udp_dest *dest;
     char name[UINT8_MAX];

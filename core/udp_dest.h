@@ -17,8 +17,8 @@
 #include <sockgate/addr.h>
 
 #include "record.h"
-#include "socks5.h"
 #include "udp_io.h"
+#include "wire.h"
 
 #define SG_UDP_BUCKETS 64
 
@@ -48,7 +48,7 @@ struct sg_udp_dests {
 };
 
 /* The one that is meant, a NEW one if there is none; now the newest. NULL: no room, or no memory. */
-struct sg_udp_dest *sg_udp_dest_get(struct sg_udp_dests *all, const struct sg_socks5_request *dst);
+struct sg_udp_dest *sg_udp_dest_get(struct sg_udp_dests *all, const struct sg_wire_request *dst);
 /* From now on it is where that name's datagrams go. */
 void sg_udp_dest_set_addr(struct sg_udp_dests *all, struct sg_udp_dest *dest, const struct sg_addr *addr);
 /* Has somebody at this address been written to; `port`: at this port? */

@@ -17,6 +17,7 @@ sg_udp_parse_header(const uint8_t *p, size_t n, struct sg_udp_header *out)
     if (n < HEADER_FIXED || p[0] != 0 || p[1] != 0)
         return -1;
     out->frag = p[2];
+    out->dst.ver = SG_SOCKS5_VER;
     out->dst.cmd = SG_CMD_UDP_ASSOCIATE;
     taken = sg_socks5_parse_dst(p + HEADER_FIXED, n - HEADER_FIXED, &out->dst);
     return taken > 0 && out->dst.port != 0 ? HEADER_FIXED + taken : -1;

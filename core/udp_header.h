@@ -11,7 +11,7 @@
 
 struct sg_udp_header {
     uint8_t frag;                 /* 00: the datagram stands alone */
-    struct sg_socks5_request dst; /* CMD is UDP ASSOCIATE; a name is inside the input */
+    struct sg_wire_request dst; /* CMD is UDP ASSOCIATE; a name is inside the input */
 };
 
 #define SG_UDP_HEADER_MAX 22 /* of what we write: always an address, at most an IPv6 one */

@@ -303,7 +303,7 @@ static struct sg_udp_judging *
 judging_new(struct sg_udp *udp, struct sg_udp_dest *dest)
 {
     struct sg_udp_judging *judging = udp->n_judgings < SG_UDP_JUDGINGS ? calloc(1, sizeof *judging) : NULL;
-    struct sg_socks5_request wire = { .cmd = SG_CMD_UDP_ASSOCIATE, .port = dest->port, .addr = dest->addr };
+    struct sg_wire_request wire = { .ver = SG_SOCKS5_VER, .cmd = SG_CMD_UDP_ASSOCIATE, .port = dest->port, .addr = dest->addr };
 
     if (judging == NULL)
         return NULL;

@@ -5,6 +5,7 @@ modulesdir = $(pkglibdir)/modules
 modules_LTLIBRARIES = \
 	modules/access_rules.la \
 	modules/auth_none.la \
+	modules/cmd_bind.la \
 	modules/cmd_connect.la \
 	modules/cmd_udp.la \
 	modules/log_file.la

@@ -30,6 +30,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_run.c \
 	tests/unit/test_schema.c \
 	tests/unit/test_session_states.c \
+	tests/unit/test_socks4.c \
 	tests/unit/test_socks5.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \
@@ -56,6 +57,7 @@ bench: all $(EXTRA_PROGRAMS)
 TEST_MODULES = \
 	tests/abi/abi_access.la \
 	tests/abi/abi_auth.la \
+	tests/abi/abi_bind.la \
 	tests/abi/abi_command.la \
 	tests/abi/abi_conf.la \
 	tests/abi/abi_log.la \
@@ -110,7 +112,8 @@ FUZZ_LDADD = core/libcore.a $(CORE_LIBS)
 FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_greeting \
-	tests/fuzz/fuzz_request
+	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_socks4
 
 check_PROGRAMS += $(FUZZERS)
 
@@ -131,6 +134,12 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_socks4_SOURCES = tests/fuzz/fuzz_socks4.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_socks4_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_socks4_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_socks4_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_socks4_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 

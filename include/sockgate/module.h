@@ -40,6 +40,7 @@
 #include <sockgate/access.h>
 #include <sockgate/addr.h>
 #include <sockgate/auth.h>
+#include <sockgate/bind.h>
 #include <sockgate/buf.h>
 #include <sockgate/command.h>
 #include <sockgate/conf.h>

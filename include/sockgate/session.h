@@ -60,9 +60,9 @@ struct sg_identity {
  */
 struct sg_request {
     size_t size;         /* sizeof(struct sg_request) in the core */
-    uint8_t ver;         /* 5 */
+    uint8_t ver;         /* 5, or 4 for SOCKS4 */
     uint8_t cmd;         /* enum sg_cmd */
-    uint8_t atyp;        /* as sent, enum sg_atyp */
+    uint8_t atyp;        /* as sent, enum sg_atyp; of SOCKS4 the one that says the same */
     uint8_t pad;         /* 0 */
     uint16_t port;       /* DST.PORT, host order */
     struct sg_addr addr; /* DST.ADDR, canonical, with the port; family NONE if a name was sent */

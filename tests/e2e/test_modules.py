@@ -490,8 +490,9 @@ def abi_config(**settings):
         modules=[module('abi_auth', name='hello', folder='abi'), module('abi_access', folder='abi'),
                  module('abi_conf', name='given', folder='abi', settings=dict(ABI_SETTINGS, **settings)),
                  module('abi_conf', name='defaults', folder='abi'), module('abi_command', folder='abi'),
-                 module('abi_log', folder='abi')],
-        hooks={'auth': ['hello'], 'access': ['given', 'defaults', 'abi_access'], 'command': {'connect': 'abi_command'}, 'log': ['abi_log']})
+                 module('abi_bind', folder='abi'), module('abi_log', folder='abi')],
+        hooks={'auth': ['hello'], 'access': ['given', 'defaults', 'abi_access'],
+               'command': {'connect': 'abi_command', 'bind': 'abi_bind'}, 'log': ['abi_log']})
 
 
 def line_of(gw, words):
@@ -525,6 +526,17 @@ def test_abi_every_function_does_what_its_header_says(gateway, target):
         client.greet(b'\x81')
         client.send(b'hello\n' + turned(request(*refusing.where)))
         assert turned(client.rest()[8:]) == failure(5)
+    with gw.connect('abi') as client:
+        client.greet(b'\x81')
+        client.send(b'hello\n' + turned(request('127.0.0.1', 0, cmd=socks.BIND)))
+        client.expect(b'welcome\n')
+        where = turned(client.recv_exactly(10))
+        assert where[:8] == b'\x05\x00\x00\x01\x7f\x00\x00\x01'
+        with servers.peer('127.0.0.1', int.from_bytes(where[8:], 'big')) as peer:
+            assert turned(client.recv_exactly(10))[:8] == where[:8]
+            peer.send(b'ping')
+            client.expect(turned(b'ping'))
+    gw.wait_log('module "abi_bind": abi: the peer is here')
     gw.wait_log('module "abi_command": abi: relaying')
     gw.signal(signal.SIGUSR1)
     gw.wait_log('module "abi_log": abi: reopened')

@@ -45,6 +45,7 @@ full(void)
     rec->started = rec->identified = rec->replied = true;
     rec->reason = SG_REASON_TARGET_RESET;
     rec->ver = 5;
+    rec->requested = true;
     rec->method = 0x80;
     rec->cmd = 1;
     rec->assurance = 20;
@@ -73,7 +74,7 @@ full(void)
     "{\"time\":\"2026-01-31T12:00:" time "Z\",\"event\":\"" event "\",\"id\":\"0123456789abcdef0001000000000007\","    \
     "\"listener\":\"lan\",\"client\":\"192.0.2.1:40000\""
 #define MIDDLE                                                                                                         \
-    ",\"method\":\"80\",\"instance\":\"x80\",\"user\":\"alice\",\"assurance\":20,\"command\":\"connect\","             \
+    ",\"ver\":5,\"method\":\"80\",\"instance\":\"x80\",\"user\":\"alice\",\"assurance\":20,\"command\":\"connect\","   \
     "\"host\":\"www.example.com\",\"port\":80,\"target\":\"192.0.2.7:80\",\"bind\":\"192.0.2.9:50000\","               \
     "\"rule\":\"web\",\"rule_at\":\"/etc/a.conf:12\",\"tried\":[\"[2001:db8::1]:80\",\"192.0.2.7:80\"],\"rep\":\"00\""
 
@@ -117,6 +118,7 @@ Test(record, unknown_command_and_errno)
     const char *line;
 
     rec->ver = 5;
+    rec->requested = true;
     rec->cmd = 0x7f;
     rec->err = 99999;
     sg_record_add_tried(rec, &tried);
@@ -141,6 +143,7 @@ Test(record, longest)
     rec->started = rec->identified = true;
     rec->instance = 2;
     rec->ver = 5;
+    rec->requested = true;
     cr_assert(sg_record_put(rec, &rec->user, octets, 255) && sg_record_put(rec, &rec->name, octets, 253));
     for (unsigned i = 0; i < 20; i++)
         sg_record_add_tried(rec, &tried);
