@@ -18,10 +18,14 @@
 #include "udp_dest.h"
 #include "udp_io.h"
 
-/* Datagrams that wait for a verdict, and destinations that are being judged: of one association. */
+/*
+ * Of one association: datagrams that wait for a verdict, destinations that are being judged, and those of them whose name
+ * is being looked up. Slow names must leave room for who needs no name server.
+ */
 #define SG_UDP_WAITING 64
 #define SG_UDP_WAITING_OCTETS 131072
-#define SG_UDP_JUDGINGS 16
+#define SG_UDP_JUDGINGS 64
+#define SG_UDP_LOOKUPS 16
 
 enum { SG_UDP_IPV4, SG_UDP_IPV6, SG_UDP_FAMILIES };
 
@@ -42,7 +46,7 @@ struct sg_udp {
     struct sg_udp_dests dests;
     unsigned images; /* the state of images that the verdicts are based on */
     struct sg_udp_judging *judgings;
-    unsigned n_judgings, n_waiting;
+    unsigned n_judgings, n_lookups, n_waiting;
     size_t waiting_octets;
 
     /* For the end of the record. */

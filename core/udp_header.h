@@ -10,7 +10,7 @@
 #include "socks5.h"
 
 struct sg_udp_header {
-    uint8_t frag;                 /* 00: the datagram stands alone */
+    uint8_t frag;               /* 00: the datagram stands alone */
     struct sg_wire_request dst; /* CMD is UDP ASSOCIATE; a name is inside the input */
 };
 

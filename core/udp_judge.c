@@ -47,6 +47,7 @@ struct sg_udp_judging {
     struct sg_run run;
     unsigned images;                     /* the state of images when it began */
     bool asking;                         /* the run is open */
+    bool named;                          /* counted as a lookup */
     struct sg_addr addr;                 /* that the target phase is about */
     struct sg_deadline deadline;         /* of it all */
     struct sg_deadline delay;            /* for AAAA, when A was there first */
@@ -68,6 +69,7 @@ judging_unlink(struct sg_udp_judging *judging)
     sg_deadline_disarm(&judging->delay);
     judging->dest->judging = NULL;
     judging->udp->n_judgings--;
+    judging->udp->n_lookups -= judging->named;
     *judging->prev = judging->next;
     if (judging->next != NULL)
         judging->next->prev = judging->prev;
@@ -98,13 +100,15 @@ static void
 judge_finish(struct sg_udp_judging *judging, bool allowed)
 {
     struct sg_udp_dest *dest = judging->dest;
-    const bool known = allowed || judging->why == SG_UDP_DROP_POLICY;
+    const int64_t lasts = allowed || judging->why == SG_UDP_DROP_POLICY ? judging->udp->options.recheck
+                          : judging->why == SG_UDP_DROP_NAME            ? JUDGE_FAILED_MS
+                                                                        : 0;
 
     judging_unlink(judging);
     dest->state = allowed ? SG_UDP_ALLOWED : SG_UDP_REFUSED;
     dest->drop = judging->why;
     dest->written = false; /* whoever was there before: what waits is written now */
-    dest->until_ms = sg_mono_ms() + (known ? judging->udp->options.recheck : JUDGE_FAILED_MS);
+    dest->until_ms = sg_mono_ms() + lasts;
     if (judging->images != sg_images_taken())
         dest->until_ms = 0; /* it may rest on what has changed meanwhile: good for what waits, and for nothing more */
     if (allowed && dest->name_len > 0)
@@ -260,6 +264,13 @@ judge_look_up(struct sg_udp_judging *judging)
 {
     const struct sg_request *req = &judging->request;
 
+    if (judging->udp->n_lookups == SG_UDP_LOOKUPS) {
+        judging->why = SG_UDP_DROP_QUEUE;
+        judge_finish(judging, false);
+        return;
+    }
+    judging->named = true;
+    judging->udp->n_lookups++;
     judging->families[0].open = judging->families[1].open = true;
     for (unsigned i = 0; i < 2; i++) {
         const struct sg_found *found =
@@ -303,7 +314,9 @@ static struct sg_udp_judging *
 judging_new(struct sg_udp *udp, struct sg_udp_dest *dest)
 {
     struct sg_udp_judging *judging = udp->n_judgings < SG_UDP_JUDGINGS ? calloc(1, sizeof *judging) : NULL;
-    struct sg_wire_request wire = { .ver = SG_SOCKS5_VER, .cmd = SG_CMD_UDP_ASSOCIATE, .port = dest->port, .addr = dest->addr };
+    struct sg_wire_request wire = {
+        .ver = SG_SOCKS5_VER, .cmd = SG_CMD_UDP_ASSOCIATE, .port = dest->port, .addr = dest->addr
+    };
 
     if (judging == NULL)
         return NULL;

@@ -113,7 +113,7 @@ filter_unwrap_datagram(void *state, const uint8_t *wire, size_t len, struct sg_b
     struct x80_filter filter = *(struct x80_filter *)state;
 
     filter.received = 0;
-    return filter_unwrap(&filter, wire, len, out) == (ssize_t)len ? 0 : -1;
+    return len > 0 && filter_unwrap(&filter, wire, len, out) == (ssize_t)len ? 0 : -1;
 }
 
 static const struct sg_filter_ops x80_filter_ops = {
