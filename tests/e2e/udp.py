@@ -127,7 +127,9 @@ class Association:
             mark = b'mark %d' % number
             self.send(mark, target.where)
             while servers.readable(target.sock, 0.1):
-                if target.recv()[0] == mark:
+                got, _ = target.recv()
+                assert got.startswith(b'mark '), f'{got[:40]!r} was relayed'
+                if got == mark:
                     return
         raise AssertionError('nothing arrives any more')
 
