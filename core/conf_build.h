@@ -9,6 +9,7 @@
 
 #include "conf_scan.h"
 #include "conf_text.h"
+#include "digest.h"
 
 #define SG_CONF_BUILD_MAX ((size_t)16 << 20) /* octets in all files together */
 
@@ -23,6 +24,8 @@ struct sg_conf_text {
     struct sg_arena *arena;
     struct sg_conf_line *lines; /* of all files, in the order in which they take effect */
     unsigned n_lines, lines_size;
+    struct sg_digest *files; /* that were read, in that order; none when the text was saved or compiled in */
+    unsigned n_files;
     char *expanded; /* NULL until all lines are there */
     bool good;
     struct sg_diag *diag; /* these two while it is built */

@@ -38,6 +38,24 @@ files_error(const struct files_reader *reader, const struct sg_where *from, cons
         sg_diag_error(reader->text->diag, from, "@include", "cannot include \"%s\": %s", path, what);
 }
 
+/* Files are few: the list is copied when it is full. */
+static void
+files_note(struct sg_conf_text *text, const char *path, const char *bytes, size_t len)
+{
+    struct sg_digest *digest;
+
+    if ((text->n_files & (text->n_files + 1)) == 0) {
+        struct sg_digest *more = sg_arena_alloc(text->arena, (text->n_files * 2 + 1) * sizeof *more);
+
+        if (text->n_files > 0)
+            memcpy(more, text->files, text->n_files * sizeof *more);
+        text->files = more;
+    }
+    digest = &text->files[text->n_files++];
+    digest->path = sg_arena_strndup(text->arena, path, strlen(path));
+    sg_digest_octets(digest, bytes, len);
+}
+
 static const char *
 files_refusal(const struct files_reader *reader, const struct stat *st)
 {
@@ -79,6 +97,7 @@ files_read(struct files_reader *reader, const char *path, const struct sg_where 
         reader->n_files += reader->n_files == FILES_MAX ? 1 : 0;
         return;
     }
+    files_note(reader->text, path, bytes, len);
     reader->octets += len;
     reader->n_files++;
     reader->open[reader->depth].dev = st.st_dev;

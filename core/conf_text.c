@@ -145,6 +145,13 @@ sg_conf_text_from(const char *name, const char *bytes, size_t len, struct sg_dia
     return sg_conf_build_end(text, name);
 }
 
+const struct sg_digest *
+sg_conf_text_files(const struct sg_conf_text *text, size_t *n_out)
+{
+    *n_out = text->n_files;
+    return text->files;
+}
+
 bool
 sg_conf_text_good(const struct sg_conf_text *text)
 {

@@ -14,6 +14,7 @@
 
 #include "arena.h"
 #include "diag.h"
+#include "digest.h"
 
 struct sg_conf_text;
 
@@ -29,6 +30,8 @@ int sg_conf_text_save(const struct sg_conf_text *text, int fd);
 struct sg_conf_text *sg_conf_text_load(int fd, struct sg_diag *diag);
 void sg_conf_text_free(struct sg_conf_text *text); /* NULL is ignored */
 
+/* The files that it was read from, the main one first; none when it was saved, or is the embedded default. */
+const struct sg_digest *sg_conf_text_files(const struct sg_conf_text *text, size_t *n_out);
 bool sg_conf_text_good(const struct sg_conf_text *text);            /* nothing was wrong: libconfig may have it */
 const char *sg_conf_text_expanded(const struct sg_conf_text *text); /* NUL-terminated, for libconfig */
 /* Where a line of the expanded text comes from; a number out of range gives the first or last line. */

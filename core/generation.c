@@ -22,6 +22,7 @@
 
 #include "clock.h"
 #include "conf_check.h"
+#include "events.h"
 #include "load.h"
 #include "log.h"
 #include "logger.h"
@@ -117,13 +118,23 @@ generation_bind(void)
     generation_drop_sockets(conf->listeners.n);
 }
 
-/* A worker's share of the sessions, and as much again for those that have ended and are not written yet. */
+/* A worker's share of the sessions, as much again for those that have ended and are not written yet, and events. */
 static size_t
 generation_records(const struct sg_conf *conf, unsigned n_workers)
 {
-    const size_t n = ((size_t)conf->core.limits.sessions + n_workers - 1) / n_workers * 2 + 64;
+    const size_t n = ((size_t)conf->core.limits.sessions + n_workers - 1) / n_workers * 2 + SG_WORKER_EVENTS;
 
     return n < SG_TABLE_SLOTS_MAX ? n : SG_TABLE_SLOTS_MAX;
+}
+
+/* Two for each file that is loaded: a reload may be refused more than once before one of them is written. */
+static size_t
+generation_events(void)
+{
+    size_t n_files;
+
+    (void)sg_conf_text_files(gen.load.text, &n_files);
+    return (n_files + gen.load.instances->n) * 2 + 64;
 }
 
 static int
@@ -154,6 +165,8 @@ generation_workers(void)
     if (sg_proc_rights(conf->core.log_user != NULL ? conf->core.log_user : conf->core.user, &sup->keeper.rights) == -1)
         return -1;
     if (sg_keeper_open(&sup->keeper, conf->core.runtime_dir) == -1)
+        return -1;
+    if (sg_supervisor_journal(sup, generation_events()) == -1)
         return -1;
     sg_keeper_look(&sup->keeper, sg_mono_ms());
     return sg_supervisor_start(sup, sg_mono_ms());
@@ -292,6 +305,24 @@ generation_reopen(void)
     (void)sg_msg_send(gen.channel, &msg);
 }
 
+/* What the master says about a load that has ended: of this generation, or of one that should have followed. */
+static void
+generation_outcome(const struct sg_msg *msg, bool failed)
+{
+    uint64_t number = gen.workers.generation, purpose = 0, pid = 0, uid = 0;
+    char text[4096] = "";
+
+    (void)sg_msg_get_u64(msg, SG_TAG_NUMBER, &number);
+    (void)sg_msg_get_u64(msg, SG_TAG_PURPOSE, &purpose);
+    (void)sg_msg_get_u64(msg, SG_TAG_WHO_PID, &pid);
+    (void)sg_msg_get_u64(msg, SG_TAG_WHO_UID, &uid);
+    (void)sg_msg_get_str(msg, SG_TAG_TEXT, text, sizeof text);
+    sg_event_reload(
+        &(struct sg_record_reload){ (uint32_t)uid, (uint32_t)pid, (uint32_t)number, (uint8_t)purpose, failed },
+        failed ? NULL : &gen.load, text);
+    sg_journal_bell();
+}
+
 static int
 generation_order(struct sg_msg *msg)
 {
@@ -310,9 +341,11 @@ generation_order(struct sg_msg *msg)
         if (gen.state == GEN_READY) {
             gen.state = GEN_CURRENT;
             gen.workers.accepting = true;
+            generation_outcome(msg, false);
             sg_supervisor_tell(&gen.workers, SG_MSG_GO);
         }
         return -1;
+    case SG_MSG_REFUSED: generation_outcome(msg, true); return -1;
     case SG_MSG_DRAIN:
         generation_drain();
         if (sg_msg_get_u64(msg, SG_TAG_SUCCESSOR, &successor))
@@ -404,7 +437,8 @@ generation_progress(int64_t now_ms)
     }
     if (gen.state >= GEN_READY)
         (void)sg_supervisor_start(sup, now_ms);
-    sg_keeper_look(&sup->keeper, now_ms);
+    if (gen.state >= GEN_LOADING)
+        sg_keeper_look(&sup->keeper, now_ms);
     sg_supervisor_watch(sup, now_ms);
     if (gen.state >= GEN_READY)
         sg_supervisor_images(sup, now_ms);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "events.h"
 #include "module.h"
 #include "session.h"
 
@@ -158,4 +159,5 @@ sg_module_error(struct sg_instance *inst, const struct sg_session *s, const char
     (void)vsnprintf(text + sizeof head - 1, sizeof text - sizeof head + 1, format, args);
     va_end(args);
     instance_slog(inst, s, SG_LOG_ERR, text);
+    sg_event_module(inst, s, text + sizeof head - 1);
 }

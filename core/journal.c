@@ -27,8 +27,9 @@ static struct {
     uint64_t reclaimed; /* entries of the ring whose slots are back */
     uint64_t seen_done; /* what acks->done was when it last moved */
     int64_t seen_at_ms;
+    uint64_t epoch, serial, counter; /* of ids */
     uint32_t *free;
-    size_t n_free;
+    size_t n_free, n_events, max_events; /* events: not yet written */
     struct sg_record *nowhere;
 } journal;
 
@@ -145,12 +146,18 @@ journal_record(uint32_t slot)
 }
 
 int
-sg_journal_open(const struct sg_journal_fds *fds, size_t n_slots, bool strict)
+sg_journal_open(const struct sg_journal_boot *boot)
 {
-    if (journal_map(fds, n_slots) == -1)
+    const size_t n_slots = boot->n_slots;
+
+    sg_journal_close();
+    if (journal_map(&boot->fds, n_slots) == -1)
         return -1;
-    journal.bell = fds->bell;
-    journal.strict = strict;
+    journal.bell = boot->fds.bell;
+    journal.strict = boot->strict;
+    journal.max_events = boot->n_events;
+    journal.epoch = boot->epoch;
+    journal.serial = boot->serial;
     journal.free = calloc(n_slots, sizeof *journal.free);
     journal.nowhere = calloc(1, SG_RECORD_SIZE);
     if (journal.free == NULL || journal.nowhere == NULL)
@@ -161,6 +168,13 @@ sg_journal_open(const struct sg_journal_fds *fds, size_t n_slots, bool strict)
     journal.reclaimed = journal.seen_done = 0;
     journal.seen_at_ms = sg_mono_ms();
     return 0;
+}
+
+void
+sg_journal_end(void)
+{
+    if (journal.head != NULL)
+        atomic_store_explicit(&journal.head->closed, 1, memory_order_release);
 }
 
 void
@@ -194,6 +208,7 @@ journal_reclaim(void)
 
         if (!SG_TABLE_ENTRY_LAST(entry))
             continue;
+        journal.n_events -= journal_record(SG_TABLE_ENTRY_SLOT(entry))->event != 0;
         atomic_store_explicit(&journal_record(SG_TABLE_ENTRY_SLOT(entry))->state, SG_RECORD_FREE, memory_order_release);
         journal.free[journal.n_free++] = SG_TABLE_ENTRY_SLOT(entry);
     }
@@ -219,6 +234,26 @@ sg_journal_take(void)
 
     memset(rec, 0, SG_RECORD_SIZE);
     rec->use = use;
+    rec->id_high = journal.epoch;
+    rec->id_low = journal.serial << 48 | (journal.counter++ & 0xffffffffffffu);
+    return rec;
+}
+
+struct sg_record *
+sg_journal_event(enum sg_event event, const struct sg_record *about)
+{
+    struct sg_record *rec;
+
+    if (journal.head == NULL)
+        return NULL;
+    journal_reclaim();
+    if (journal.n_free == 0 || journal.n_events == journal.max_events || atomic_load(&journal.head->closed) != 0) {
+        atomic_fetch_add_explicit(&journal.head->unrecorded, 1, memory_order_relaxed);
+        return journal.nowhere;
+    }
+    rec = sg_journal_take();
+    sg_record_event_begin(rec, event, about);
+    journal.n_events++;
     return rec;
 }
 
@@ -228,6 +263,8 @@ sg_journal_publish(struct sg_record *rec, enum sg_record_state state)
     const uint64_t put = atomic_load_explicit(&journal.head->put, memory_order_relaxed);
     const uint32_t slot = (uint32_t)(((char *)rec - journal.records) / SG_RECORD_SIZE);
 
+    if (rec == journal.nowhere)
+        return;
     atomic_store_explicit(&rec->state, state, memory_order_release);
     if (state == SG_RECORD_OPEN)
         return;

@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -80,7 +81,10 @@ int
 sg_keeper_open(struct sg_keeper *keeper, const char *runtime_dir)
 {
     keeper->dir = keeper->bell = keeper->lock = keeper->channel = -1;
-    if (keeper_folder(keeper, runtime_dir) == 0 && keeper_names(keeper) == 0)
+    for (size_t i = 0; i < SG_TABLE_LOGS_MAX; i++)
+        keeper->files[i].fd = -1;
+    keeper->status = mmap(NULL, sizeof *keeper->status, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (keeper->status != MAP_FAILED && keeper_folder(keeper, runtime_dir) == 0 && keeper_names(keeper) == 0)
         return 0;
     sg_logf(SG_LOG_EMERG, "runtime_dir %s: %s%s", runtime_dir, strerror(errno),
             errno == EPERM ? ": it must be a folder of who starts sockgate, writable for nobody else" : "");
@@ -219,12 +223,17 @@ keeper_child(struct sg_keeper *keeper, int channel)
                                          .channel = channel,
                                          .bell = keeper->bell,
                                          .lock = keeper->lock,
+                                         .status = keeper->status,
+                                         .files = keeper->files,
                                          .epoch = keeper->epoch,
                                          .master = keeper->master };
-    const int keep[] = { channel, keeper->bell, keeper->lock, sg_log_fd() };
+    int keep[4 + SG_TABLE_LOGS_MAX] = { channel, keeper->bell, keeper->lock, sg_log_fd() };
     sigset_t none;
 
+    for (size_t i = 0; i < SG_TABLE_LOGS_MAX; i++)
+        keep[4 + i] = keeper->files[i].fd;
     sg_proc_close_others(keep, sizeof keep / sizeof keep[0]);
+    sg_journal_close(); /* the generation's */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     sg_log_role("logger");
@@ -240,6 +249,8 @@ keeper_start(struct sg_keeper *keeper, int64_t now_ms)
     int pair[2], old = keeper->lock;
 
     keeper->start_at_ms = now_ms + 1000;
+    memset(keeper->status, 0, sizeof *keeper->status);
+    keeper->dog = (struct sg_watchdog){ 0 };
     if (sg_proc_channel(pair) == -1)
         return;
     /* Of its own: a lock belongs to what was opened, and is let go when the last who has it is gone. */
@@ -274,6 +285,23 @@ sg_keeper_look(struct sg_keeper *keeper, int64_t now_ms)
     keeper_look_around(keeper);
 }
 
+/* What a log writes to from now on: kept for the logger that comes after this one. */
+static void
+keeper_take_file(struct sg_keeper *keeper, const char *name, int fd)
+{
+    struct sg_logger_file *file = NULL;
+
+    for (size_t i = 0; i < SG_TABLE_LOGS_MAX && file == NULL; i++)
+        if (keeper->files[i].fd == -1 || strcmp(keeper->files[i].name, name) == 0)
+            file = &keeper->files[i];
+    if (file == NULL || fd == -1)
+        return;
+    if (file->fd != -1)
+        (void)close(file->fd);
+    file->fd = fd;
+    (void)snprintf(file->name, sizeof file->name, "%s", name);
+}
+
 void
 sg_keeper_receive(struct sg_keeper *keeper)
 {
@@ -285,6 +313,8 @@ sg_keeper_receive(struct sg_keeper *keeper)
         if (msg.type == SG_MSG_WORKER_READY) {
             keeper->ready = true;
             sg_throttle_ready(&keeper->throttle);
+        } else if (msg.type == SG_MSG_LOG_FILE && sg_msg_get_str(&msg, SG_TAG_NAME, name, sizeof name)) {
+            keeper_take_file(keeper, name, sg_msg_take_fd(&msg, SG_TAG_FD));
         } else if (msg.type == SG_MSG_TABLE_DONE && sg_msg_get_str(&msg, SG_TAG_KEY, name, sizeof name) &&
                    keeper_knows(keeper, name)) {
             keeper_remove(keeper, name);
@@ -321,8 +351,10 @@ sg_keeper_tell(struct sg_keeper *keeper, int type)
 {
     struct sg_msg msg;
 
-    if (type != SG_MSG_REOPEN)
+    if (type != SG_MSG_REOPEN) {
         keeper->winding_up = true;
+        sg_journal_end(); /* of this process: there is nothing to tell any more */
+    }
     if (keeper->channel == -1)
         return;
     /* Before it is told to finish it must know everything that there is to finish. */

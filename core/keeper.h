@@ -7,6 +7,7 @@
 #define SG_KEEPER_H
 
 #include "journal.h"
+#include "logger.h"
 #include "proc.h"
 #include "throttle.h"
 #include "worker.h"
@@ -25,6 +26,9 @@ struct sg_keeper {
     pid_t pid; /* of the logger, 0: none */
     int channel;
     bool ready, winding_up;
+    struct sg_logger_file files[SG_TABLE_LOGS_MAX];
+    struct sg_worker_status *status; /* shared with the logger */
+    struct sg_watchdog dog;
     struct sg_throttle throttle;
     int64_t start_at_ms, look_at_ms;
     bool failed; /* the logger ended before it was ready */

@@ -35,7 +35,9 @@ core_libcore_a_SOURCES = \
 	core/default_conf.c \
 	core/diag.c \
 	core/dial.c \
+	core/digest.c \
 	core/evaluate.c \
+	core/events.c \
 	core/explain.c \
 	core/file.c \
 	core/filter.c \
@@ -66,6 +68,7 @@ core_libcore_a_SOURCES = \
 	core/question_words.c \
 	core/quota.c \
 	core/record.c \
+	core/record_old.c \
 	core/relay.c \
 	core/resolve.c \
 	core/resolve_cache.c \
@@ -89,6 +92,7 @@ core_libcore_a_SOURCES = \
 	core/status.c \
 	core/suggest.c \
 	core/supervise.c \
+	core/table_read.c \
 	core/throttle.c \
 	core/timer.c \
 	core/trace.c \

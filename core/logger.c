@@ -21,23 +21,18 @@
 #include "msg.h"
 #include "proc.h"
 #include "sink.h"
-#include "table.h"
+#include "table_read.h"
 
 #define LOGGER_BATCH 256 /* entries of one table between two commits */
 #define LOGGER_LOCK_MS 20
 #define LOGGER_ORPHAN_MS 200
-#define LOGGER_NAMES_MAX 4096
+#define LOGGER_FINISH_MS 1500
 
 struct logger_table {
+    struct sg_table table;
     struct logger_table *next;
-    struct sg_record_names names; /* first of its kind: SG_CONTAINER */
     char name[64];
-    const struct sg_table_head *head;
     struct sg_table_acks *acks;
-    size_t size;
-    uint32_t n_slots, ring_size; /* checked copies */
-    const char **name_list;
-    uint32_t n_names;
     int pidfd; /* -1: dead, or not yet born */
     bool dead;
     uint8_t *pushed; /* dead: what the ring has of each slot's present use; bits of PUSHED_ */
@@ -49,100 +44,56 @@ static struct {
     const struct sg_logger_boot *boot;
     struct logger_table *tables;
     bool locked, handing_over, finishing, orphan;
+    int64_t finish_by_ms; /* whatever a broken log keeps; 0: not yet finishing */
 } logger;
 
 /* ---- tables come and go */
 
-static const char *
-table_name(const struct sg_record_names *names, uint16_t number)
+/* What a logger of the layout before has written down, in a file that ends there. */
+static void
+acks_from_old(struct sg_table_acks *acks)
 {
-    const struct logger_table *table =
-        (const struct logger_table *)(const void *)((const char *)names - offsetof(struct logger_table, names));
+    for (size_t i = 0; i < SG_TABLE_LOGS_MAX; i++) {
+        const struct sg_table_log_old *old = &acks->old[i];
+        struct sg_table_log *log = &acks->logs[i];
 
-    return number >= 1 && number <= table->n_names ? table->name_list[number - 1] : NULL;
-}
-
-static const struct sg_record *
-table_record(const struct logger_table *table, uint32_t slot)
-{
-    return (const struct sg_record *)(const void *)((const char *)table->head + sg_table_records_at(table->ring_size) +
-                                                    (size_t)slot * SG_RECORD_SIZE);
-}
-
-static uint32_t
-table_entry(const struct logger_table *table, uint64_t i)
-{
-    const uint32_t *ring = (const uint32_t *)(const void *)((const char *)table->head + sg_table_ring_at());
-
-    return ring[i & (table->ring_size - 1)];
-}
-
-/* What the table says of itself must fit what the file is. */
-static bool
-table_sound(struct logger_table *table)
-{
-    const struct sg_table_head *head = table->head;
-
-    if (table->size < sizeof *head || head->magic != SG_TABLE_MAGIC || head->layout != SG_RECORD_LAYOUT ||
-        head->record_size != SG_RECORD_SIZE)
-        return false;
-    table->n_slots = head->n_slots;
-    table->ring_size = head->ring_size;
-    return table->n_slots >= 1 && table->n_slots <= SG_TABLE_SLOTS_MAX && table->ring_size >= table->n_slots * 2 &&
-           table->ring_size <= SG_TABLE_SLOTS_MAX * 4 && (table->ring_size & (table->ring_size - 1)) == 0 &&
-           sg_table_size(table->n_slots, table->ring_size) <= table->size;
-}
-
-static bool
-table_list_names(struct logger_table *table)
-{
-    const char *at = table->head->names, *const end = at + SG_TABLE_NAMES_SIZE;
-    const uint32_t n = table->head->n_names;
-
-    table->name_list = n <= LOGGER_NAMES_MAX ? calloc(n + 1, sizeof *table->name_list) : NULL;
-    if (table->name_list == NULL)
-        return false;
-    for (; table->n_names < n; table->n_names++) {
-        const char *nul = memchr(at, '\0', (size_t)(end - at));
-
-        if (nul == NULL)
-            return false;
-        table->name_list[table->n_names] = at;
-        at = nul + 1;
+        if (log->name[0] != '\0' || old->name[0] == '\0')
+            continue;
+        log->places[0] = (struct sg_table_place){ .done = atomic_load(&old->done), .slots = atomic_load(&old->slots) };
+        (void)snprintf(log->name, sizeof log->name, "%.63s", old->name);
     }
+}
+
+static bool
+acks_map(struct logger_table *table, int fd)
+{
+    struct stat st;
+    void *acks;
+
+    if (fstat(fd, &st) == -1 || st.st_size < (off_t)offsetof(struct sg_table_acks, logs))
+        return false;
+    if (st.st_size < (off_t)sizeof *table->acks && ftruncate(fd, sizeof *table->acks) == -1)
+        return false;
+    acks = mmap(NULL, sizeof *table->acks, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (acks == MAP_FAILED)
+        return false;
+    table->acks = acks;
+    if (table->table.layout < SG_RECORD_LAYOUT)
+        acks_from_old(table->acks);
     return true;
 }
 
 static void
 table_free(struct logger_table *table)
 {
-    if (table->head != NULL)
-        (void)munmap((void *)(uintptr_t)table->head, table->size);
+    if (table->table.head != NULL)
+        sg_table_unmap(&table->table);
     if (table->acks != NULL)
         (void)munmap(table->acks, sizeof *table->acks);
     if (table->pidfd != -1)
         (void)close(table->pidfd);
-    free(table->name_list);
     free(table->pushed);
     free(table);
-}
-
-static bool
-table_map(struct logger_table *table, int fd, int acks_fd)
-{
-    struct stat st;
-    void *head = MAP_FAILED, *acks = MAP_FAILED;
-
-    if (fstat(fd, &st) == -1)
-        return false;
-    table->size = (size_t)st.st_size;
-    if (table->size > 0)
-        head = mmap(NULL, table->size, PROT_READ, MAP_SHARED, fd, 0);
-    if (fstat(acks_fd, &st) == 0 && (size_t)st.st_size >= sizeof *table->acks)
-        acks = mmap(NULL, sizeof *table->acks, PROT_READ | PROT_WRITE, MAP_SHARED, acks_fd, 0);
-    table->head = head != MAP_FAILED ? head : NULL;
-    table->acks = acks != MAP_FAILED ? acks : NULL;
-    return table->head != NULL && table->acks != NULL && table_sound(table) && table_list_names(table);
 }
 
 static void
@@ -153,9 +104,8 @@ logger_take(const char *name, int fd, int acks_fd)
     if (table == NULL)
         return;
     table->pidfd = -1;
-    table->names.name = table_name;
     (void)snprintf(table->name, sizeof table->name, "%s", name);
-    if (!table_map(table, fd, acks_fd)) {
+    if (!sg_table_map(&table->table, fd) || !acks_map(table, acks_fd)) {
         sg_logf(SG_LOG_ERR, "the session table %s makes no sense: its sessions get no last record", name);
         table_free(table);
         return;
@@ -178,18 +128,20 @@ logger_find(const char *name)
 static void
 table_look(struct logger_table *table)
 {
-    const pid_t pid = (pid_t)table->head->pid;
+    const struct sg_table_head *head = table->table.head;
+    const pid_t pid = (pid_t)head->pid;
     struct pollfd poll_fd = { table->pidfd, POLLIN, 0 };
 
     if (table->dead)
         return;
-    if (table->pidfd == -1 && table->head->born != 0 && sg_proc_born(pid) == table->head->born)
+    table->dead = atomic_load_explicit(&head->closed, memory_order_acquire) != 0;
+    if (table->pidfd == -1 && head->born != 0 && sg_proc_born(pid) == head->born)
         table->pidfd = sg_proc_pidfd(pid);
     poll_fd.fd = table->pidfd;
     if (table->pidfd != -1 && poll(&poll_fd, 1, 0) == 0)
         return;
     /* Not yet born: its generation says when it never will be. */
-    if (table->pidfd == -1 && table->head->born == 0 && table->head->epoch == logger.boot->epoch && !logger.finishing)
+    if (table->pidfd == -1 && head->born == 0 && head->epoch == logger.boot->epoch && !logger.finishing)
         return;
     table->dead = true;
 }
@@ -214,102 +166,199 @@ table_log(struct logger_table *table, const char *name)
     return unused;
 }
 
-/* A copy: what is checked is what is written. */
-static const struct sg_record *
-logger_copy(const struct sg_record *from)
+static struct sg_table_place
+log_place(const struct sg_table_log *log)
 {
-    static _Alignas(struct sg_record) char copy[SG_RECORD_SIZE];
-
-    memcpy(copy, from, sizeof copy);
-    return (const struct sg_record *)(const void *)copy;
+    return log->places[atomic_load_explicit(&log->which, memory_order_relaxed) & 1];
 }
 
-static int
-logger_entry(struct sg_sink *sink, struct logger_table *table, uint32_t entry)
+static void
+log_set_place(struct sg_table_log *log, const struct sg_table_place *place)
+{
+    const uint32_t which = (atomic_load_explicit(&log->which, memory_order_relaxed) & 1) ^ 1;
+
+    log->places[which] = *place;
+    atomic_store_explicit(&log->which, which, memory_order_release);
+}
+
+/* What goes from one table to one log between two commits. */
+struct batch {
+    struct sg_sink *sink;
+    struct logger_table *table;
+    struct sg_table_place place; /* as it will be */
+    unsigned steps, events;
+    bool failed; /* what is left of it is only counted */
+};
+
+static void
+batch_event(struct batch *batch, const struct sg_record *rec, enum sg_event event)
+{
+    if (sg_sink_has(batch->sink, rec, event))
+        return;
+    batch->events++;
+    if (!batch->failed && sg_sink_event(batch->sink, rec, &batch->table->table.names, event) == -1)
+        batch->failed = true;
+}
+
+static void
+batch_entry(struct batch *batch, uint32_t entry)
 {
     const uint32_t slot = SG_TABLE_ENTRY_SLOT(entry);
     const struct sg_record *rec;
 
-    if (slot >= table->n_slots)
-        return 0;
-    rec = logger_copy(table_record(table, slot));
-    if ((rec->use & 0x7ffu) != SG_TABLE_ENTRY_USE(entry))
-        return 0;
-    return sg_sink_event(sink, rec, &table->names,
-                         SG_TABLE_ENTRY_LAST(entry) ? sg_record_event(rec) : SG_EVENT_SESSION_START);
+    if (slot >= batch->table->table.n_slots)
+        return;
+    rec = sg_table_record(&batch->table->table, slot);
+    if ((rec->use & 0x7ffu) == SG_TABLE_ENTRY_USE(entry))
+        batch_event(batch, rec, SG_TABLE_ENTRY_LAST(entry) ? sg_record_event(rec) : SG_EVENT_SESSION_START);
 }
 
 /* What the ring of a dead worker holds of each slot's last use. */
 static bool
 table_note_pushed(struct logger_table *table, uint64_t put)
 {
-    const uint64_t first = put > table->ring_size ? put - table->ring_size : 0;
+    const uint32_t n_slots = table->table.n_slots, ring_size = table->table.ring_size;
 
     if (table->pushed != NULL)
         return true;
-    table->pushed = calloc(table->n_slots, 1);
+    table->pushed = calloc(n_slots, 1);
     if (table->pushed == NULL)
         return false;
-    for (uint64_t i = first; i < put; i++) {
-        const uint32_t entry = table_entry(table, i), slot = SG_TABLE_ENTRY_SLOT(entry);
+    for (uint64_t i = put > ring_size ? put - ring_size : 0; i < put; i++) {
+        const uint32_t entry = sg_table_entry(&table->table, i), slot = SG_TABLE_ENTRY_SLOT(entry);
 
-        if (slot < table->n_slots && (table_record(table, slot)->use & 0x7ffu) == SG_TABLE_ENTRY_USE(entry))
+        if (slot < n_slots && (sg_table_use(&table->table, slot) & 0x7ffu) == SG_TABLE_ENTRY_USE(entry))
             table->pushed[slot] |= SG_TABLE_ENTRY_LAST(entry) ? PUSHED_LAST : PUSHED_START;
     }
     return true;
 }
 
 /* A slot in which a dead worker has left a session. */
-static int
-logger_lost(struct sg_sink *sink, struct logger_table *table, uint32_t slot)
+static void
+batch_slot(struct batch *batch, uint32_t slot)
 {
-    struct sg_record *rec = (struct sg_record *)(uintptr_t)logger_copy(table_record(table, slot));
+    const struct logger_table *table = batch->table;
+    struct sg_record *rec = sg_table_record(&table->table, slot);
     const uint32_t state = atomic_load_explicit(&rec->state, memory_order_relaxed);
 
     if (state == SG_RECORD_FREE || state > SG_RECORD_ENDED || (table->pushed[slot] & PUSHED_LAST) != 0)
-        return 0;
+        return;
     /* It died before it published that: to the world there was no success. */
     if (state == SG_RECORD_OPEN)
         rec->started = false;
     if (state != SG_RECORD_ENDED) {
-        rec->reason = table->head->epoch == logger.boot->epoch ? SG_REASON_WORKER_LOST : SG_REASON_UNCLEAN_STOP;
+        rec->reason = table->table.head->epoch == logger.boot->epoch ? SG_REASON_WORKER_LOST : SG_REASON_UNCLEAN_STOP;
         rec->ended_mono_ms = sg_mono_ms() > rec->accepted_mono_ms ? sg_mono_ms() : rec->accepted_mono_ms;
         rec->err = 0;
     }
-    if (rec->started && (table->pushed[slot] & PUSHED_START) == 0 &&
-        sg_sink_event(sink, rec, &table->names, SG_EVENT_SESSION_START) == -1)
-        return -1;
-    return sg_sink_event(sink, rec, &table->names, sg_record_event(rec));
+    if (rec->started && rec->event == 0 && (table->pushed[slot] & PUSHED_START) == 0)
+        batch_event(batch, rec, SG_EVENT_SESSION_START);
+    batch_event(batch, rec, sg_record_event(rec));
 }
 
-/* One batch of a table for one log. The number of entries dealt with, 0: nothing was due; -1: the log has failed. */
-static int
-logger_batch(struct sg_sink *sink, struct logger_table *table)
+/* A log that must not be missed stops at its first failure: it will get all of it again. */
+static bool
+batch_goes_on(const struct batch *batch)
+{
+    return batch->steps < LOGGER_BATCH && (!batch->failed || sg_sink_drops(batch->sink));
+}
+
+static void
+batch_fill(struct batch *batch)
+{
+    struct logger_table *table = batch->table;
+    struct sg_table_place *place = &batch->place;
+    const uint64_t put = sg_table_put(&table->table);
+
+    if (put - place->done > table->table.ring_size) /* a number that cannot be */
+        place->done = put > table->table.ring_size ? put - table->table.ring_size : 0;
+    for (; place->done < put && batch_goes_on(batch); batch->steps++)
+        batch_entry(batch, sg_table_entry(&table->table, place->done++));
+    if (!table->dead || place->done != put || !table_note_pushed(table, put))
+        return;
+    for (; place->slots < table->table.n_slots && batch_goes_on(batch); batch->steps++)
+        batch_slot(batch, place->slots++);
+}
+
+/* True: something was dealt with. `give_up`: the log cannot be written now, and what is due is only counted. */
+static bool
+logger_batch(struct sg_sink *sink, struct logger_table *table, bool give_up)
 {
     struct sg_table_log *log = table_log(table, sg_sink_name(sink));
-    const uint64_t put = atomic_load_explicit(&table->head->put, memory_order_acquire);
-    uint64_t done = log != NULL ? atomic_load(&log->done) : put;
-    uint32_t lost = log != NULL ? atomic_load(&log->lost_done) : table->n_slots;
-    int n = 0;
+    struct batch batch = { .sink = sink, .table = table, .failed = give_up };
+
+    if (log == NULL)
+        return false;
+    batch.place = log_place(log);
+    batch_fill(&batch);
+    if (batch.steps == 0)
+        return false;
+    if (!batch.failed && batch.events > 0 && sg_sink_commit(sink) == -1)
+        batch.failed = true;
+    if (batch.failed && !sg_sink_drops(sink))
+        return false;
+    if (batch.failed)
+        batch.place.lost += batch.events;
+    log_set_place(log, &batch.place);
+    return true;
+}
+
+/* Its id says of which table, and which time: told twice, it is told once. */
+static int
+logger_tell(struct sg_sink *sink, struct logger_table *table, struct sg_table_log *log, uint64_t n)
+{
+    static _Alignas(struct sg_record) char memory[SG_RECORD_SIZE];
+    struct sg_record *rec = (struct sg_record *)(void *)memory;
+    struct sg_table_place place = log_place(log);
+
+    memset(memory, 0, sizeof memory);
+    sg_record_event_begin(rec, SG_EVENT_RECORDS_LOST, NULL);
+    rec->count = n;
+    rec->id_high = table->table.head->epoch;
+    rec->id_low =
+        strtoull(table->name + strcspn(table->name, "-") + 1, NULL, 16) << 48 | SG_TABLE_ID_LOST | place.tellings;
+    if (!sg_sink_has(sink, rec, SG_EVENT_RECORDS_LOST) &&
+        (sg_sink_event(sink, rec, &table->table.names, SG_EVENT_RECORDS_LOST) == -1 || sg_sink_commit(sink) == -1))
+        return -1;
+    place.unrecorded += n - place.lost;
+    place.lost = 0;
+    place.tellings++;
+    log_set_place(log, &place);
+    return 0;
+}
+
+/* What was lost is told before anything else is. -1: the log cannot be written. */
+static int
+logger_tell_lost(struct sg_sink *sink)
+{
+    for (struct logger_table *table = logger.tables; table != NULL; table = table->next) {
+        struct sg_table_log *log = table_log(table, sg_sink_name(sink));
+        const uint64_t unrecorded = atomic_load_explicit(&table->table.head->unrecorded, memory_order_relaxed);
+        struct sg_table_place place;
+
+        if (log == NULL)
+            continue;
+        place = log_place(log);
+        if (place.lost + unrecorded - place.unrecorded > 0 &&
+            logger_tell(sink, table, log, place.lost + unrecorded - place.unrecorded) == -1)
+            return -1;
+    }
+    return 0;
+}
+
+/* True: something was dealt with. */
+static bool
+logger_serve(struct sg_sink *sink)
+{
+    bool any = false, give_up;
 
     if (!sg_sink_ready(sink))
-        return 0;
-    if (put - done > table->ring_size) /* a number that cannot be */
-        done = put > table->ring_size ? put - table->ring_size : 0;
-    for (; done < put && n < LOGGER_BATCH; done++, n++)
-        if (logger_entry(sink, table, table_entry(table, done)) == -1)
-            return -1;
-    if (table->dead && done == put && lost < table->n_slots && table_note_pushed(table, put))
-        for (; lost < table->n_slots && n < LOGGER_BATCH; lost++, n++)
-            if (logger_lost(sink, table, lost) == -1)
-                return -1;
-    if (n == 0)
-        return 0;
-    if (sg_sink_commit(sink) == -1)
-        return -1;
-    atomic_store_explicit(&log->done, done, memory_order_release);
-    atomic_store_explicit(&log->lost_done, lost, memory_order_release);
-    return n;
+        return false;
+    give_up = logger_tell_lost(sink) == -1;
+    for (struct logger_table *table = logger.tables; table != NULL && (!give_up || sg_sink_drops(sink));
+         table = table->next)
+        any = logger_batch(sink, table, give_up) || any;
+    return any;
 }
 
 /* What every log has written is the worker's again. */
@@ -321,8 +370,8 @@ logger_acknowledge(struct logger_table *table)
     for (size_t i = 0; i < sg_sinks_count(); i++) {
         const struct sg_table_log *log = table_log(table, sg_sink_name(sg_sinks_get(i)));
 
-        if (log != NULL && atomic_load(&log->done) < least)
-            least = atomic_load(&log->done);
+        if (log != NULL && log_place(log).done < least)
+            least = log_place(log).done;
     }
     if (least != UINT64_MAX)
         atomic_store_explicit(&table->acks->done, least, memory_order_release);
@@ -334,8 +383,12 @@ table_finished(struct logger_table *table)
 {
     for (size_t i = 0; i < sg_sinks_count(); i++) {
         const struct sg_table_log *log = table_log(table, sg_sink_name(sg_sinks_get(i)));
+        struct sg_table_place place;
 
-        if (log != NULL && atomic_load(&log->lost_done) < table->n_slots)
+        if (log == NULL)
+            continue;
+        place = log_place(log);
+        if (place.slots < table->table.n_slots || place.lost > 0)
             return false;
     }
     return table->dead;
@@ -362,12 +415,12 @@ logger_work(void)
 {
     bool more = false;
 
-    for (struct logger_table *table = logger.tables; table != NULL; table = table->next) {
+    for (struct logger_table *table = logger.tables; table != NULL; table = table->next)
         table_look(table);
-        for (size_t i = 0; i < sg_sinks_count(); i++)
-            more = logger_batch(sg_sinks_get(i), table) > 0 || more;
+    for (size_t i = 0; i < sg_sinks_count(); i++)
+        more = logger_serve(sg_sinks_get(i)) || more;
+    for (struct logger_table *table = logger.tables; table != NULL; table = table->next)
         logger_acknowledge(table);
-    }
     for (struct logger_table **at = &logger.tables; *at != NULL;)
         if (table_finished(*at))
             logger_forget(at);
@@ -377,6 +430,24 @@ logger_work(void)
 }
 
 /* ---- orders */
+
+/* Should we die, our successor has to look into them. */
+static void
+logger_show_files(void)
+{
+    struct sg_msg msg;
+
+    for (size_t i = 0; i < sg_sinks_count(); i++) {
+        const int fd = sg_sink_descriptor(sg_sinks_get(i));
+
+        if (fd == -1 || logger.orphan)
+            continue;
+        sg_msg_begin(&msg, SG_MSG_LOG_FILE);
+        sg_msg_put_str(&msg, SG_TAG_NAME, sg_sink_name(sg_sinks_get(i)));
+        sg_msg_put_fd(&msg, SG_TAG_FD, fd);
+        (void)sg_msg_send(logger.boot->channel, &msg);
+    }
+}
 
 static void
 logger_order(struct sg_msg *msg)
@@ -401,6 +472,7 @@ logger_order(struct sg_msg *msg)
         if (fd != -1)
             sg_log_take_fd(fd);
         sg_sinks_reopen();
+        logger_show_files();
         break;
     case SG_MSG_DRAIN: logger.handing_over = true; break;
     case SG_MSG_STOP: logger.finishing = true; break;
@@ -435,6 +507,7 @@ logger_lock(void)
         return;
     logger.locked = true;
     sg_sinks_recover();
+    logger_show_files();
 }
 
 static int
@@ -474,6 +547,29 @@ logger_ready(void)
     return sg_msg_send(logger.boot->channel, &msg);
 }
 
+static void
+logger_turn(void)
+{
+    atomic_store_explicit(&logger.boot->status->turn_began_ms, sg_mono_ms(), memory_order_relaxed);
+}
+
+static bool
+logger_ended(void)
+{
+    if (logger.handing_over)
+        return true;
+    if (!logger.finishing)
+        return false;
+    if (logger.tables == NULL || !logger.locked)
+        return true;
+    if (logger.finish_by_ms == 0)
+        logger.finish_by_ms = sg_mono_ms() + LOGGER_FINISH_MS;
+    if (!sg_sinks_failing() || sg_mono_ms() < logger.finish_by_ms)
+        return false;
+    sg_logf(SG_LOG_ERR, "what cannot be written down now stays in the runtime directory until the next start");
+    return true;
+}
+
 int
 sg_logger_main(const struct sg_logger_boot *boot)
 {
@@ -482,10 +578,11 @@ sg_logger_main(const struct sg_logger_boot *boot)
         return 1;
     for (;;) {
         logger_wait();
+        logger_turn();
         logger_lock();
         while (logger.locked && !logger.handing_over && logger_work())
-            continue;
-        if (logger.handing_over || (logger.finishing && logger.tables == NULL) || (logger.finishing && !logger.locked))
+            logger_turn();
+        if (logger_ended())
             break;
     }
     sg_sinks_close();

@@ -10,14 +10,23 @@
 #define SG_LOGGER_H
 
 #include "module.h"
+#include "worker.h"
+
+/* What the logger before has written to. */
+struct sg_logger_file {
+    char name[64]; /* of the log's instance */
+    int fd;        /* -1: none */
+};
 
 /* What the generation gives to its logger. */
 struct sg_logger_boot {
     const struct sg_conf *conf;
     struct sg_instances *instances;
-    int channel; /* orders; end of file: the generation is gone */
-    int bell;    /* a FIFO that workers write to */
-    int lock;    /* a file to lock */
+    int channel;                        /* orders; end of file: the generation is gone */
+    int bell;                           /* a FIFO that workers write to */
+    int lock;                           /* a file to lock */
+    struct sg_worker_status *status;    /* for the watchdog: a turn begins at least once a second */
+    const struct sg_logger_file *files; /* SG_TABLE_LOGS_MAX */
     uint64_t epoch;
     pid_t master;
 };

@@ -115,6 +115,13 @@ master_quit(void)
 }
 
 static void
+master_asked_by(const struct signalfd_siginfo *info)
+{
+    master.who_pid = (pid_t)info->ssi_pid;
+    master.who_uid = info->ssi_uid;
+}
+
+static void
 master_signal(const struct signalfd_siginfo *info)
 {
     switch (info->ssi_signo) {
@@ -123,15 +130,16 @@ master_signal(const struct signalfd_siginfo *info)
     case SIGQUIT: master_quit(); break;
     case SIGHUP:
         master.reload_wanted = true;
-        master.who_pid = (pid_t)info->ssi_pid;
-        master.who_uid = info->ssi_uid;
+        master_asked_by(info);
         break;
     case SIGUSR1: sg_master_tell_all(&master, SG_MSG_REOPEN, SG_GEN_NONE); break;
     case SIGUSR2:
-        if (sg_master_loading(&master) != NULL)
+        if (sg_master_loading(&master) != NULL) {
             sg_logf(SG_LOG_WARN, "a load is under way: upgrade ignored, ask again");
-        else
-            (void)sg_master_spawn(&master, SG_PURPOSE_UPGRADE);
+            break;
+        }
+        master_asked_by(info);
+        (void)sg_master_spawn(&master, SG_PURPOSE_UPGRADE);
         break;
     default: break; /* SIGCHLD: who has died is looked up */
     }

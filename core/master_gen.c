@@ -73,6 +73,21 @@ gen_order(struct sg_gen *gen, int order)
     gen_send(gen, &msg);
 }
 
+/* How a load ended, for the record. */
+static void
+gen_tell_outcome(const struct sg_gen *to, int type, const struct sg_gen *loaded, const char *text)
+{
+    struct sg_msg msg;
+
+    sg_msg_begin(&msg, (enum sg_msg_type)type);
+    sg_msg_put_u64(&msg, SG_TAG_PURPOSE, loaded->purpose);
+    sg_msg_put_u64(&msg, SG_TAG_NUMBER, loaded->number);
+    sg_msg_put_u64(&msg, SG_TAG_WHO_PID, (uint64_t)loaded->who_pid);
+    sg_msg_put_u64(&msg, SG_TAG_WHO_UID, (uint64_t)loaded->who_uid);
+    sg_msg_put_str(&msg, SG_TAG_TEXT, text);
+    gen_send(to, &msg);
+}
+
 /* Another one is current from here on: what is left to log is its logger's. */
 static void
 gen_replace(struct sg_gen *gen)
@@ -161,7 +176,7 @@ sg_master_spawn(struct sg_master *master, enum sg_purpose purpose)
                             .began_ms = sg_mono_ms(),
                             .channel = pair[0],
                             .text_fd = -1 };
-    if (purpose == SG_PURPOSE_RELOAD) {
+    if (purpose == SG_PURPOSE_RELOAD || purpose == SG_PURPOSE_UPGRADE) {
         gen->who_pid = master->who_pid;
         gen->who_uid = master->who_uid;
     }
@@ -285,7 +300,7 @@ gen_make_current(struct sg_master *master, struct sg_gen *gen)
         (void)close(master->text_fd);
     master->text_fd = gen->text_fd;
     gen->text_fd = -1;
-    gen_order(gen, SG_MSG_GO);
+    gen_tell_outcome(gen, SG_MSG_GO, gen, "");
     gen->state = SG_GEN_CURRENT;
     gen->accepting = true;
     sg_throttle_ready(&master->throttle);
@@ -320,6 +335,7 @@ gen_failed(struct sg_master *master, struct sg_gen *gen, const char *text)
     } else if (current != NULL) {
         sg_logf(SG_LOG_ERR, "%s failed: %.*s; generation %u goes on",
                 gen->purpose == SG_PURPOSE_UPGRADE ? "upgrade" : "reload", line, text, current->number);
+        gen_tell_outcome(current, SG_MSG_REFUSED, gen, text);
     } else {
         sg_logf(SG_LOG_ERR, "restart failed: %.*s; it is tried again", line, text);
         sg_throttle_failed(&master->throttle, sg_mono_ms());

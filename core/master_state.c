@@ -78,6 +78,8 @@ state_write_gen(int fd, const struct sg_gen *gen)
     sg_msg_put_u64(&msg, SG_TAG_WORKERS, gen->workers);
     sg_msg_put_u64(&msg, SG_TAG_ACCEPTING, gen->accepting);
     sg_msg_put_u64(&msg, SG_TAG_BEGAN, (uint64_t)gen->began_ms);
+    sg_msg_put_u64(&msg, SG_TAG_WHO_PID, (uint64_t)gen->who_pid);
+    sg_msg_put_u64(&msg, SG_TAG_WHO_UID, (uint64_t)gen->who_uid);
     if (sg_msg_write(fd, &msg) == -1)
         return -1;
     return state_write_sockets(fd, &gen->bound, SG_MSG_STATE_BOUND);
@@ -185,6 +187,8 @@ state_read_gen(struct sg_gen *gen, const struct sg_msg *msg)
         .workers = (unsigned)state_number(msg, SG_TAG_WORKERS),
         .accepting = state_number(msg, SG_TAG_ACCEPTING) != 0,
         .began_ms = (int64_t)state_number(msg, SG_TAG_BEGAN),
+        .who_pid = (pid_t)state_number(msg, SG_TAG_WHO_PID),
+        .who_uid = (uid_t)state_number(msg, SG_TAG_WHO_UID),
     };
 }
 

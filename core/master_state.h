@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "purpose.h"
 #include "sockets.h"
 #include "throttle.h"
 
@@ -18,7 +19,6 @@
 #define SG_GENERATIONS_MAX 8
 
 enum sg_gen_state { SG_GEN_NONE, SG_GEN_LOADING, SG_GEN_CURRENT, SG_GEN_DRAINING, SG_GEN_STOPPING };
-enum sg_purpose { SG_PURPOSE_START, SG_PURPOSE_RELOAD, SG_PURPOSE_RESTART, SG_PURPOSE_UPGRADE };
 
 /* One generation as the master sees it. */
 struct sg_gen {

@@ -9,6 +9,7 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,7 +171,7 @@ module_descriptor(struct sg_loaded *loaded, const struct sg_module *theirs, stru
 
 /* The descriptor of the file, after its constructors have run. */
 static const struct sg_module *
-module_map(const struct sg_module_file *file, char *why, size_t size)
+module_map(const struct sg_module_file *file, struct sg_digest *digest, char *why, size_t size)
 {
     const unsigned threads = module_threads();
     const struct sg_module *theirs;
@@ -183,7 +184,9 @@ module_map(const struct sg_module_file *file, char *why, size_t size)
     theirs = dlsym(handle, "sg_module");
     /* Loaded it stays; the handle is no longer needed. */
     (void)dlclose(handle);
-    if (!sg_module_file_same(file))
+    if (sg_digest_file(digest, file->path) == -1)
+        (void)snprintf(why, size, "%s", strerror(errno));
+    else if (!sg_module_file_same(file))
         (void)snprintf(why, size, "it was replaced while it was being loaded: try again");
     else if (module_threads() != threads)
         (void)snprintf(why, size, "it started a thread when it was loaded; workers are forked and would not have it");
@@ -199,17 +202,19 @@ module_load(struct sg_instances *all, const struct sg_module_file *file, struct 
 {
     const struct sg_module *theirs;
     struct sg_loaded *loaded;
+    struct sg_digest digest;
 
     for (loaded = all->loaded; loaded != NULL; loaded = loaded->next)
-        if (strcmp(loaded->path, file->path) == 0)
+        if (strcmp(loaded->digest.path, file->path) == 0)
             return loaded;
-    theirs = module_map(file, why, size);
+    theirs = module_map(file, &digest, why, size);
     if (theirs == NULL)
         return NULL;
     loaded = sg_arena_alloc(arena, sizeof *loaded);
     if (module_descriptor(loaded, theirs, arena, why, size) == -1)
         return NULL;
-    loaded->path = sg_arena_strndup(arena, file->path, strlen(file->path));
+    loaded->digest = digest;
+    loaded->digest.path = sg_arena_strndup(arena, file->path, strlen(file->path));
     loaded->next = all->loaded;
     all->loaded = loaded;
     return loaded;

@@ -8,13 +8,14 @@
 #include <sockgate/module.h>
 
 #include "conf.h"
+#include "digest.h"
 #include "log.h"
 #include "schema.h"
 
 /* One loaded file. Several instances may share it. */
 struct sg_loaded {
     struct sg_loaded *next;
-    char *path;
+    struct sg_digest digest; /* with its path */
     struct sg_module mod;    /* our own copy, zero behind what the module's version knows */
     struct sg_auth_ops auth; /* likewise; mod.auth points here, or NULL */
     struct sg_access_ops access;

@@ -21,12 +21,13 @@ enum sg_msg_type {
     /* master to generation */
     SG_MSG_LISTENER = 1, /* one bound socket of the master: KEY, FD. Before START */
     SG_MSG_START = 2,    /* load, check, start workers, answer READY or FAILED */
-    SG_MSG_GO = 3,       /* you are current: accept */
+    SG_MSG_GO = 3,       /* you are current: accept. PURPOSE, WHO_PID, WHO_UID */
     SG_MSG_DRAIN = 4,    /* stop accepting, answer DRAINING, let sessions end until the deadline */
     SG_MSG_STOP = 5,     /* end every session with its record, exit */
     SG_MSG_REOPEN = 6,   /* open log files anew; to a worker with LOG_FD */
     SG_MSG_TABLE = 8,    /* generation to logger: a session table: KEY, FD, ACKS_FD */
     SG_MSG_IMAGE = 7,    /* generation to worker: a new block: IMAGE, FD */
+    SG_MSG_REFUSED = 9,  /* what should have replaced you did not: PURPOSE, NUMBER, WHO_PID, WHO_UID, TEXT */
     /* generation to master */
     SG_MSG_BOUND = 20,    /* one socket that the configuration needs: KEY, NAME, FD if it is new. Before READY */
     SG_MSG_READY = 21,    /* PID_FILE, RUNTIME_DIR, WORKERS, LOG_FD, LOG_LEVEL, TEXT_FD */
@@ -39,6 +40,7 @@ enum sg_msg_type {
     SG_MSG_WORKER_FAILED = 41, /* TEXT */
     SG_MSG_WORKER_DRAINING = 42,
     SG_MSG_TABLE_DONE = 43, /* logger: every log has all of it: KEY */
+    SG_MSG_LOG_FILE = 44,   /* logger: what a log writes to: NAME, FD */
     /* only in the saved state of a master (master_state.c) */
     SG_MSG_STATE_MASTER = 60,
     SG_MSG_STATE_LISTENER = 61,

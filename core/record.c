@@ -11,12 +11,22 @@
 
 #include <sockgate/socks.h>
 
+#include "clock.h"
 #include "json.h"
 #include "session.h"
+
+/* Nobody looks whether these fit: the longest user and host, beside the words of a module or the longest USERID. */
+_Static_assert(SG_RECORD_ARENA >= 255 + 253 + 127, "the arena is too small");
 
 static const char *const event_names[] = {
 #define X(name, text) text,
     SG_EVENTS(X)
+#undef X
+};
+
+static const char *const purpose_names[] = {
+#define X(name, text) text,
+    SG_PURPOSES(X)
 #undef X
 };
 
@@ -52,9 +62,6 @@ sg_reason_refused(enum sg_reason reason)
 #define TRIED_SIZE 19 /* family, port, address */
 /* What addresses leave for the strings that come after them: a few words of a module. */
 #define ARENA_KEPT 128
-
-/* What evaluate.c and the login put there needs no look at the result. */
-_Static_assert(SG_RECORD_ARENA >= 127 + 255 + 253, "USERID, user and host do not fit together");
 
 static size_t
 record_room(const struct sg_record *rec)
@@ -149,10 +156,48 @@ sg_record_set_dry_run(struct sg_record *rec, const char *label, uint8_t verdict)
     rec->dry_run_verdict = verdict;
 }
 
+/* Only what names somebody is taken over: what led to his end is told with his end. */
+static void
+record_about(struct sg_record *rec, const struct sg_record *about)
+{
+    const uint64_t id[2] = { about->id_high, about->id_low };
+
+    rec->listener = about->listener;
+    rec->client = about->client;
+    rec->local = about->local;
+    rec->instance = about->instance;
+    rec->identified = about->identified;
+    rec->method = about->method;
+    rec->assurance = about->assurance;
+    rec->ver = about->ver;
+    rec->requested = about->requested;
+    rec->cmd = about->cmd;
+    rec->port = about->port;
+    rec->reason = about->reason;
+    (void)sg_record_put(rec, &rec->cause, id, sizeof id); /* these fit into an empty arena */
+    (void)sg_record_put(rec, &rec->user, about->arena + about->user.at, about->user.len);
+    (void)sg_record_put(rec, &rec->name, about->arena + about->name.at, about->name.len);
+}
+
+void
+sg_record_event_begin(struct sg_record *rec, enum sg_event event, const struct sg_record *about)
+{
+    rec->event = (uint8_t)event;
+    rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);
+    if (about != NULL)
+        record_about(rec, about);
+}
+
+static void
+record_id_text(uint64_t high, uint64_t low, char text[33])
+{
+    (void)snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, high, low);
+}
+
 void
 sg_record_id(const struct sg_record *rec, char text[33])
 {
-    (void)snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, rec->id_high, rec->id_low);
+    record_id_text(rec->id_high, rec->id_low, text);
 }
 
 /* ---- the line */
@@ -174,8 +219,8 @@ record_wall(int64_t wall_ms)
     return wall_ms >= 0 && wall_ms <= 1000 * YEAR_MS ? wall_ms : 0;
 }
 
-void
-sg_record_json_time(struct sg_json *json, int64_t wall_ms)
+static void
+record_time(struct sg_json *json, int64_t wall_ms)
 {
     const time_t seconds = (time_t)(wall_ms / 1000);
     char text[64];
@@ -229,7 +274,8 @@ record_identity(struct sg_json *json, const struct sg_record *rec, const struct 
 {
     if (rec->ver != 0)
         sg_json_number(json, "ver", rec->ver);
-    record_text(json, "userid", rec, &rec->userid);
+    if (rec->event == 0)
+        record_text(json, "userid", rec, &rec->userid);
     if (rec->instance == 0)
         return;
     record_hex(json, "method", rec->method);
@@ -332,10 +378,65 @@ record_udp(struct sg_json *json, const struct sg_record *rec)
 }
 
 static void
+record_cause(struct sg_json *json, const struct sg_record *rec, enum sg_event event)
+{
+    const char *octets = sg_record_get(rec, &rec->cause);
+    char text[33];
+    uint64_t id[2];
+
+    if (octets == NULL || rec->cause.len != sizeof id)
+        return;
+    memcpy(id, octets, sizeof id);
+    record_id_text(id[0], id[1], text);
+    sg_json_string(json, event == SG_EVENT_FILE_LOADED ? "reload" : "session", text);
+}
+
+static void
+record_file(struct sg_json *json, const struct sg_record *rec)
+{
+    const char *octets = sg_record_get(rec, &rec->digest);
+    char text[65];
+
+    record_text(json, "file", rec, &rec->file);
+    if (octets == NULL || rec->digest.len != 32)
+        return;
+    for (unsigned i = 0; i < 32; i++)
+        (void)snprintf(text + (size_t)i * 2, 3, "%02x", (unsigned)(uint8_t)octets[i]);
+    sg_json_string(json, "sha256", text);
+}
+
+static void
+record_reload(struct sg_json *json, const struct sg_record_reload *reload)
+{
+    if (reload->purpose < SG_PURPOSE_COUNT)
+        sg_json_string(json, "purpose", purpose_names[reload->purpose]);
+    sg_json_string(json, "result", reload->failed ? "failed" : "ok");
+    sg_json_number(json, "generation", reload->generation);
+    if (reload->by_pid == 0)
+        return;
+    sg_json_number(json, "by_uid", reload->by_uid);
+    sg_json_number(json, "by_pid", reload->by_pid);
+}
+
+/* What an event tells that is no session's state. */
+static void
+record_beside(struct sg_json *json, const struct sg_record *rec, enum sg_event event,
+              const struct sg_record_names *names)
+{
+    record_named(json, "module", names, rec->module);
+    if (event == SG_EVENT_RELOAD)
+        record_reload(json, &rec->reload);
+    if (event == SG_EVENT_RECORDS_LOST)
+        sg_json_number(json, "count", (int64_t)rec->count);
+    record_file(json, rec);
+    if (rec->reason != SG_REASON_NONE && rec->reason < SG_REASON_COUNT)
+        sg_json_string(json, "reason", sg_reason_name(rec->reason));
+    record_text(json, "reason_text", rec, &rec->reason_text);
+}
+
+static void
 record_end(struct sg_json *json, const struct sg_record *rec, enum sg_event event)
 {
-    if (event == SG_EVENT_SESSION_START)
-        return;
     if (rec->phase > 0 && rec->phase <= SG_STATES)
         sg_json_string(json, "phase", sg_state_name((enum sg_state)(rec->phase - 1)));
     sg_json_string(json, "reason", rec->reason < SG_REASON_COUNT ? sg_reason_name(rec->reason) : "unknown");
@@ -361,29 +462,35 @@ sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg
 
     sg_record_id(rec, id);
     sg_json_begin(&json, line, size);
-    sg_record_json_time(&json, record_wall(rec->accepted_wall_ms) + since);
+    record_time(&json, record_wall(rec->accepted_wall_ms) + since);
     sg_json_string(&json, "event", sg_event_name(event));
     sg_json_string(&json, "id", id);
+    record_cause(&json, rec, event);
     record_named(&json, "listener", names, rec->listener);
     record_addr(&json, "client", &rec->client);
     record_identity(&json, rec, names);
     record_request(&json, rec);
     record_addr(&json, "target", &rec->target);
     record_addr(&json, "bind", &rec->bind);
-    if (event != SG_EVENT_SESSION_START)
+    if (rec->event == 0 && event != SG_EVENT_SESSION_START)
         record_peer(&json, rec);
     record_rule(&json, rec, names);
     record_dry_run(&json, rec);
     record_tried(&json, rec);
     if (rec->replied) /* BIND may be told something else in its second reply */
         record_hex(&json, "rep", event == SG_EVENT_SESSION_START ? SG_REP_SUCCEEDED : rec->rep);
-    record_end(&json, rec, event);
+    if (!sg_event_of_session(event))
+        record_beside(&json, rec, event, names);
+    else if (event != SG_EVENT_SESSION_START)
+        record_end(&json, rec, event);
     return sg_json_end(&json);
 }
 
 enum sg_event
 sg_record_event(const struct sg_record *rec)
 {
+    if (rec->event != 0)
+        return rec->event < SG_EVENT_COUNT ? (enum sg_event)rec->event : SG_EVENT_MODULE_ERROR;
     if (rec->started)
         return SG_EVENT_SESSION_END;
     return rec->reason < SG_REASON_COUNT && sg_reason_refused(rec->reason) ? SG_EVENT_SESSION_REFUSED

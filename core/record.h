@@ -16,13 +16,21 @@
 #include <sockgate/addr.h>
 #include <sockgate/session.h>
 
+#include "purpose.h"
+
 /* refused: a rule, login, limit or METHOD said no. failed: protocol error, client gone, time-out, resolver, connect. */
 #define SG_EVENTS(X)                                                                                                   \
     X(SESSION_START, "session_start")                                                                                  \
     X(SESSION_END, "session_end")                                                                                      \
     X(SESSION_REFUSED, "session_refused")                                                                              \
     X(SESSION_FAILED, "session_failed")                                                                                \
-    X(RECORDS_LOST, "records_lost") /* no session's: so many events could not be written */
+    /* from here on: no state of a session, and at any time */                                                         \
+    X(AUTH_OK, "auth_ok")           /* a login: somebody is known by name */                                           \
+    X(AUTH_FAILED, "auth_failed")   /* a login was refused or broke off; for programs that ban */                      \
+    X(MODULE_ERROR, "module_error") /* a module has broken the rules */                                                \
+    X(RELOAD, "reload")             /* a configuration came into force, or did not: who asked, and what it was */      \
+    X(FILE_LOADED, "file_loaded")   /* one of its files */                                                             \
+    X(RECORDS_LOST, "records_lost") /* so many events could not be written */
 
 /* X(name, text, refused?) */
 #define SG_REASONS(X)                                                                                                  \
@@ -40,8 +48,6 @@
     X(HALF_CLOSED_TIMEOUT, "half_closed_timeout", false)                                                               \
     X(MAX_SESSION, "max_session", false)                                                                               \
     X(CONNECT_FAILED, "connect_failed", false) /* REP and errno say how */                                             \
-    X(PEER_TIMEOUT, "peer_timeout", false)     /* BIND: nobody came in time */                                         \
-    X(PEER_MISMATCH, "peer_mismatch", false)   /* BIND: somebody else came */                                          \
     X(RESOLVE_FAILED, "resolve_failed", false)                                                                         \
     X(FILTER_ERROR, "filter_error", false)                                                                             \
     X(MODULE_ERROR, "module_error", false)                                                                             \
@@ -60,7 +66,9 @@
     X(SPECIAL_RANGE, "special_range", true)                                                                            \
     X(COMMAND_DENIED, "command_denied", true)                                                                          \
     X(COMMAND_UNKNOWN, "command_unknown", true)                                                                        \
-    X(LIMIT, "limit", true) /* so many are allowed, and so many there are */
+    X(PEER_TIMEOUT, "peer_timeout", false)   /* BIND: nobody came in time */                                           \
+    X(PEER_MISMATCH, "peer_mismatch", false) /* BIND: somebody else came */                                            \
+    X(LIMIT, "limit", true)                  /* so many are allowed, and so many there are */
 
 /* Why a datagram of an association went nowhere. X(name, text) */
 #define SG_UDP_DROPS(X)                                                                                                \
@@ -96,6 +104,13 @@ enum sg_reason {
         SG_REASON_COUNT
 };
 
+/* Is it written from the state of a session? */
+static inline bool
+sg_event_of_session(enum sg_event event)
+{
+    return event <= SG_EVENT_SESSION_FAILED;
+}
+
 /* A counted string in the record's arena; len 0: none. */
 struct sg_record_text {
     uint16_t at;
@@ -110,15 +125,22 @@ enum sg_record_state {
     SG_RECORD_ENDED = 3    /* the last event is due */
 };
 
+/* Of what is written today; record_old.h reads the one before. */
 #define SG_RECORD_LAYOUT 2
 #define SG_RECORD_SIZE 1024
 #define SG_RECORD_TRIED_MAX 16
 #define SG_RECORD_LABEL_MAX 63
 
+/* The event RELOAD. */
+struct sg_record_reload {
+    uint32_t by_uid, by_pid, generation;
+    uint8_t purpose, failed;
+};
+
 /*
- * One session as the record tells it: plain data of one size, in memory that outlives the worker. No pointers: names of
+ * One session, or one event that is no session's state, as the record tells it: plain data of one size, in memory that outlives the worker. No pointers: names of
  * listeners, instances and files are numbers in the table's own list (sg_table_name), other strings are in the arena.
- * Who reads it in another process checks every number.
+ * Who reads it in another process checks every number. `state` and `use` stay where they are in every layout.
  */
 struct sg_record {
     _Atomic uint32_t state; /* enum sg_record_state */
@@ -126,11 +148,19 @@ struct sg_record {
     uint32_t rule_line;
     uint64_t id_high, id_low; /* epoch; serial and counter */
     int64_t accepted_wall_ms, accepted_mono_ms, connected_mono_ms, ended_mono_ms;
-    uint64_t bytes_up, bytes_down;              /* client to target, target to client; payload after unwrapping */
+    union {
+        struct {
+            uint64_t bytes_up, bytes_down; /* client to target, target to client; payload after unwrapping */
+        };
+        struct sg_record_reload reload;
+        uint64_t count; /* RECORDS_LOST */
+    };
     struct sg_addr client, local, target, bind; /* target: reached or last tried */
     int32_t err;                                /* errno of the failure, 0: none */
     uint16_t port;                              /* DST.PORT */
     uint16_t listener, instance, rule_file;     /* numbers of names, 0: none. instance: asked last about the login */
+    uint16_t module;                            /* likewise: the instance that MODULE_ERROR is about */
+    uint8_t event;                              /* enum sg_event; 0: the state tells, as for every session */
     uint8_t reason;                             /* enum sg_reason; the first one set stays */
     uint8_t rep;                                /* REP sent, valid if replied */
     uint8_t requested;                          /* the request is known */
@@ -145,9 +175,17 @@ struct sg_record {
     char rule[SG_RECORD_LABEL_MAX], dry_run_rule[SG_RECORD_LABEL_MAX]; /* these may change until they are published */
     struct sg_record_text user, name, reason_text;                     /* name: DST.ADDR as a name */
     struct sg_record_text udp_drops;                                   /* sg_record_udp_drops() */
-    struct sg_record_text userid;                                      /* SOCKS4: what the client says of itself */
-    struct sg_addr peer;              /* BIND: who has connected; written after STARTED, once */
-    uint32_t peers_refused;           /* BIND: others that tried */
+    union {
+        struct {
+            struct sg_record_text userid; /* SOCKS4: what the client says of itself */
+            struct sg_addr peer;          /* BIND: who has connected; written after STARTED, once */
+            uint32_t peers_refused;       /* BIND: others that tried */
+        };
+        struct {
+            struct sg_record_text cause; /* events: the id of the session or RELOAD that they belong to, 16 octets */
+            struct sg_record_text file, digest; /* a file, and its SHA-256, 32 octets */
+        };
+    };
     uint16_t arena_used, arena_tried; /* octets from the front and from the end */
     char arena[];
 };
@@ -167,6 +205,8 @@ void sg_record_add_tried(struct sg_record *rec, const struct sg_addr *addr);
 bool sg_record_tried(const struct sg_record *rec, unsigned i, struct sg_addr *addr_out);
 void sg_record_set_rule(struct sg_record *rec, const char *label);
 void sg_record_set_dry_run(struct sg_record *rec, const char *label, uint8_t verdict);
+/* Makes `rec`, all zero but for `use`, an event of now; `about`: whom it is about, NULL: nobody. It still needs an id. */
+void sg_record_event_begin(struct sg_record *rec, enum sg_event event, const struct sg_record *about);
 /* 32 hexadecimal digits and a NUL. */
 void sg_record_id(const struct sg_record *rec, char text[33]);
 
@@ -183,9 +223,7 @@ struct sg_record_names {
 /* A line of JSON with its line feed; the length. What makes no sense is left out. */
 size_t sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg_record_names *names, char *line,
                       size_t size);
-struct sg_json;
-void sg_record_json_time(struct sg_json *json, int64_t wall_ms); /* the field "time" */
-/* The event that a record's last state stands for. */
+/* The event that a record stands for when it has ended. */
 enum sg_event sg_record_event(const struct sg_record *rec);
 
 #endif

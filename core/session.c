@@ -55,7 +55,6 @@ static const struct {
 static struct {
     struct sg_session *all, *dead, *spare;
     size_t n;
-    uint64_t counter;
 } sessions;
 
 const char *
@@ -106,13 +105,10 @@ sg_session_reserve(void)
 static void
 session_record(struct sg_session *s)
 {
-    const struct sg_worker_boot *boot = sg_worker_boot();
     struct sg_record *rec = s->rec;
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
 
-    rec->id_high = boot->id_epoch;
-    rec->id_low = (uint64_t)boot->id_serial << 48 | (sessions.counter++ & 0xffffffffffffu);
     sg_record_id(rec, s->id);
     rec->listener = sg_journal_name(s->listener->conf->name);
     rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "clock.h"
-#include "json.h"
 #include "log.h"
 #include "table.h"
 
@@ -26,9 +25,7 @@ struct sg_sink {
     struct sg_instance *inst; /* NULL: the error log */
     bool drop;                /* what cannot be written is given up */
     bool failing;
-    bool begun; /* events since the last commit */
     int64_t retry_at_ms;
-    uint64_t batch, lost; /* events since the last commit; given up and not yet told */
     struct sink_seen *seen;
     size_t n_seen, size_seen;
 };
@@ -37,6 +34,8 @@ static struct {
     size_t n;
     struct sg_sink v[SG_TABLE_LOGS_MAX];
     struct sg_instances *instances;
+    struct sg_worker_status *status;
+    const struct sg_logger_file *files;
 } sinks;
 
 /* ---- what modules ask about an event */
@@ -50,15 +49,58 @@ sg_event_kind(const struct sg_event_info *event)
 size_t
 sg_event_json(const struct sg_event_info *event, char *line, size_t size)
 {
-    struct sg_json json;
+    return sg_record_json(event->rec, event->event, event->names, line, size);
+}
 
-    if (event->rec != NULL)
-        return sg_record_json(event->rec, event->event, event->names, line, size);
-    sg_json_begin(&json, line, size);
-    sg_record_json_time(&json, event->wall_ms);
-    sg_json_string(&json, "event", sg_event_name(event->event));
-    sg_json_number(&json, "count", (int64_t)event->count);
-    return sg_json_end(&json);
+/* ---- calls into modules: the watchdog is told whose code runs */
+
+static void
+sink_enter(const struct sg_sink *sink)
+{
+    atomic_store_explicit(&sinks.status->doing, sink->inst->number, memory_order_relaxed);
+}
+
+static void
+sink_leave(void)
+{
+    atomic_store_explicit(&sinks.status->doing, 0, memory_order_relaxed);
+}
+
+static int
+sink_event(const struct sg_sink *sink, const struct sg_event_info *info)
+{
+    int status;
+
+    sink_enter(sink);
+    status = sink->inst->mod->log->event(sink->inst, info);
+    sink_leave();
+    return status;
+}
+
+/* What needs nothing but the instance. */
+static int
+sink_call(const struct sg_sink *sink, int (*function)(struct sg_instance *inst))
+{
+    int status;
+
+    sink_enter(sink);
+    status = function(sink->inst);
+    sink_leave();
+    return status;
+}
+
+static int
+sink_recover(struct sg_sink *sink, sg_event_seen *seen)
+{
+    int before = -1, status;
+
+    for (size_t i = 0; i < SG_TABLE_LOGS_MAX; i++)
+        if (strcmp(sinks.files[i].name, sink->name) == 0)
+            before = sinks.files[i].fd;
+    sink_enter(sink);
+    status = sink->inst->mod->log->recover(sink->inst, before, seen, sink);
+    sink_leave();
+    return status;
 }
 
 /* ---- open and close */
@@ -78,6 +120,8 @@ sg_sinks_open(const struct sg_logger_boot *boot)
     const struct sg_strings *names = &boot->conf->hooks.log;
 
     sinks.instances = boot->instances;
+    sinks.status = boot->status;
+    sinks.files = boot->files;
     if (names->n == 0)
         sinks.v[sinks.n++] = (struct sg_sink){ .name = "(error log)", .drop = true };
     for (size_t i = 0; i < names->n && sinks.n < SG_TABLE_LOGS_MAX; i++) {
@@ -110,6 +154,14 @@ sg_sinks_get(size_t i)
     return &sinks.v[i];
 }
 
+int
+sg_sink_descriptor(const struct sg_sink *sink)
+{
+    return sink->inst != NULL && sink->inst->mod->log->descriptor != NULL
+               ? sink_call(sink, sink->inst->mod->log->descriptor)
+               : -1;
+}
+
 const char *
 sg_sink_name(const struct sg_sink *sink)
 {
@@ -123,7 +175,7 @@ sg_sinks_reopen(void)
         const struct sg_sink *sink = &sinks.v[i];
 
         if (sink->inst != NULL && sink->inst->mod->log->reopen != NULL &&
-            sink->inst->mod->log->reopen(sink->inst) == -1)
+            sink_call(sink, sink->inst->mod->log->reopen) == -1)
             sg_logf(SG_LOG_ERR, "module \"%s\": cannot open its files anew, the old ones stay: %s", sink->name,
                     strerror(errno));
     }
@@ -172,15 +224,15 @@ sg_sinks_recover(void)
 
         if (sink->inst == NULL || sink->inst->mod->log->recover == NULL)
             continue;
-        if (sink->inst->mod->log->recover(sink->inst, sink_note, sink) == -1)
+        if (sink_recover(sink, sink_note) == -1)
             sg_logf(SG_LOG_ERR, "module \"%s\": cannot read the end of its log: %s", sink->name, strerror(errno));
         if (sink->n_seen > 0)
             qsort(sink->seen, sink->n_seen, sizeof *sink->seen, sink_compare);
     }
 }
 
-static bool
-sink_has(const struct sg_sink *sink, const struct sg_record *rec, enum sg_event event)
+bool
+sg_sink_has(const struct sg_sink *sink, const struct sg_record *rec, enum sg_event event)
 {
     struct sink_seen wanted = { .event = (uint8_t)event };
 
@@ -198,32 +250,12 @@ sg_sink_ready(const struct sg_sink *sink)
     return !sink->failing || sg_mono_ms() >= sink->retry_at_ms;
 }
 
-static int
-sink_hand(struct sg_sink *sink, const struct sg_event_info *info)
+bool
+sg_sink_drops(const struct sg_sink *sink)
 {
-    char line[SG_RECORD_LINE_MAX];
-
-    if (sink->inst != NULL)
-        return sink->inst->mod->log->event(sink->inst, info);
-    sg_log_raw(line, sg_event_json(info, line, sizeof line));
-    return 0;
+    return sink->drop;
 }
 
-/* What has been lost is the first that is told when the log is back. */
-static int
-sink_begin(struct sg_sink *sink)
-{
-    const struct sg_event_info lost = { .event = SG_EVENT_RECORDS_LOST,
-                                        .wall_ms = sg_clock_ms(CLOCK_REALTIME),
-                                        .count = sink->lost };
-
-    if (sink->begun)
-        return 0;
-    sink->begun = true;
-    return sink->lost > 0 ? sink_hand(sink, &lost) : 0;
-}
-
-/* Given up, or to come again. */
 static int
 sink_failed(struct sg_sink *sink, int err)
 {
@@ -232,11 +264,7 @@ sink_failed(struct sg_sink *sink, int err)
                 sink->drop ? "events are dropped and counted" : "no session begins until it can be");
     sink->failing = true;
     sink->retry_at_ms = sg_mono_ms() + SINK_RETRY_MS;
-    if (sink->drop)
-        sink->lost += sink->batch;
-    sink->batch = 0;
-    sink->begun = false;
-    return sink->drop ? 0 : -1;
+    return -1;
 }
 
 int
@@ -244,28 +272,33 @@ sg_sink_event(struct sg_sink *sink, const struct sg_record *rec, const struct sg
               enum sg_event event)
 {
     const struct sg_event_info info = { .event = event, .rec = rec, .names = names };
+    char line[SG_RECORD_LINE_MAX];
 
-    if (sink_has(sink, rec, event))
+    if (sink->inst == NULL) {
+        sg_log_raw(line, sg_event_json(&info, line, sizeof line));
         return 0;
-    sink->batch++;
-    if (sink_begin(sink) == 0 && sink_hand(sink, &info) == 0)
-        return 0;
-    return sink_failed(sink, ENOBUFS);
+    }
+    return sink_event(sink, &info) == -1 ? sink_failed(sink, ENOBUFS) : 0;
 }
 
 int
 sg_sink_commit(struct sg_sink *sink)
 {
-    if (!sink->begun)
-        return 0;
-    if (sink->inst != NULL && sink->inst->mod->log->commit(sink->inst) == -1)
+    if (sink->inst != NULL && sink_call(sink, sink->inst->mod->log->commit) == -1)
         return sink_failed(sink, errno);
     if (sink->failing)
-        sg_logf(SG_LOG_NOTICE, "module \"%s\": the log can be written again; %llu events were lost", sink->name,
-                (unsigned long long)sink->lost);
-    sink->failing = sink->begun = false;
-    sink->batch = sink->lost = 0;
+        sg_logf(SG_LOG_NOTICE, "module \"%s\": the log can be written again", sink->name);
+    sink->failing = false;
     return 0;
+}
+
+bool
+sg_sinks_failing(void)
+{
+    for (size_t i = 0; i < sinks.n; i++)
+        if (sinks.v[i].failing)
+            return true;
+    return false;
 }
 
 bool

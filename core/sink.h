@@ -11,10 +11,8 @@
 /* What a log module is handed (sockgate/event.h). */
 struct sg_event_info {
     enum sg_event event;
-    const struct sg_record *rec; /* NULL: no session's event */
+    const struct sg_record *rec;
     const struct sg_record_names *names;
-    int64_t wall_ms; /* without a record: when */
-    uint64_t count;  /* RECORDS_LOST */
 };
 
 struct sg_sink;
@@ -24,6 +22,8 @@ int sg_sinks_open(const struct sg_logger_boot *boot);
 void sg_sinks_close(void);
 size_t sg_sinks_count(void);
 struct sg_sink *sg_sinks_get(size_t i);
+/* What it writes to; -1: nothing that a successor could use. */
+int sg_sink_descriptor(const struct sg_sink *sink);
 const char *sg_sink_name(const struct sg_sink *sink);
 /* The lock is ours: what is in the logs already is not written again. */
 void sg_sinks_recover(void);
@@ -31,12 +31,18 @@ void sg_sinks_reopen(void);
 
 /* May it be given events now? False for a moment after it has failed. */
 bool sg_sink_ready(const struct sg_sink *sink);
-/* -1: the batch has failed; it comes again. */
+/* Is what it cannot write given up and counted? Else it comes again. */
+bool sg_sink_drops(const struct sg_sink *sink);
+/* Does it have this event already? */
+bool sg_sink_has(const struct sg_sink *sink, const struct sg_record *rec, enum sg_event event);
+/* -1: the batch has failed, all since the last commit. */
 int sg_sink_event(struct sg_sink *sink, const struct sg_record *rec, const struct sg_record_names *names,
                   enum sg_event event);
-/* 0: the batch counts as dealt with, written or given up. -1: it comes again. */
+/* -1: the batch has failed. */
 int sg_sink_commit(struct sg_sink *sink);
 /* Is there a log that must not be missed and cannot be written? */
 bool sg_sinks_refusing(void);
+/* Is there any that cannot? */
+bool sg_sinks_failing(void);
 
 #endif

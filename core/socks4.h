@@ -9,7 +9,7 @@
 #include "wire.h"
 
 /* As much as a record can keep beside the longest user and host. */
-#define SG_SOCKS4_USERID_MAX 127
+#define SG_SOCKS4_USERID_MAX 64
 #define SG_SOCKS4_REPLY 8 /* VN CD DSTPORT DSTIP */
 
 /* `bnd` NULL or not IPv4: zeros, which mean nothing. */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "events.h"
 #include "filter_core.h"
 #include "pending.h"
 #include "states.h"
@@ -11,7 +12,9 @@
 static void
 auth_ended(struct sg_session *s, enum sg_reason reason)
 {
+    sg_session_reason(s, reason, 0);
     sg_session_reason_text(s, s->answer.reason);
+    sg_event_login(s, false, s->answer.reason);
     if (s->protocol->at_once)
         sg_session_fail(s, reason, 0, SG_REP_NOT_ALLOWED);
     else
@@ -39,6 +42,8 @@ auth_granted(struct sg_session *s)
     (void)sg_record_put(rec, &rec->user, s->identity.name, s->identity.name_len);
     rec->assurance = s->identity.assurance;
     rec->identified = true;
+    if (s->identity.name_len > 0)
+        sg_event_login(s, true, s->answer.reason);
     s->in.max = SG_SETUP_IN_MAX;
     if (s->filter != NULL) {
         s->encapsulated = true;

@@ -52,6 +52,30 @@ supervise_serial(struct sg_supervisor *sup)
 }
 
 static void
+supervise_close(int fd)
+{
+    if (fd != -1)
+        (void)close(fd);
+}
+
+int
+sg_supervisor_journal(struct sg_supervisor *sup, size_t n_events)
+{
+    struct sg_journal_boot boot = {
+        .n_slots = n_events, .n_events = n_events, .serial = supervise_serial(sup), .epoch = sup->ids->epoch
+    };
+    int status = sg_keeper_table(&sup->keeper, boot.serial, boot.n_slots, &boot.fds);
+
+    if (status == 0) {
+        sg_keeper_born(&boot.fds, getpid());
+        status = sg_journal_open(&boot);
+    }
+    supervise_close(boot.fds.table);
+    supervise_close(boot.fds.acks);
+    return status;
+}
+
+static void
 supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
 {
     struct sg_worker_boot *boot = &sup->boot;
@@ -71,6 +95,7 @@ supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
     sg_proc_close_others(keep, boot->n_listeners + 5);
     free(keep);
     (void)munmap(sup->ids, sizeof *sup->ids); /* no worker's business */
+    sg_journal_close();                       /* nor this one */
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)snprintf(role, sizeof role, "worker %u", i);
@@ -82,13 +107,6 @@ supervise_child(struct sg_supervisor *sup, unsigned i, int channel)
     if (sg_proc_drop(&sup->rights) == -1)
         _exit(1);
     exit(sg_worker_main(boot));
-}
-
-static void
-supervise_close(int fd)
-{
-    if (fd != -1)
-        (void)close(fd);
 }
 
 static int
@@ -186,9 +204,9 @@ sg_supervisor_receive(struct sg_supervisor *sup, unsigned i)
 }
 
 static const char *
-supervise_doing(const struct sg_supervisor *sup, const struct sg_child *child)
+supervise_doing(const struct sg_supervisor *sup, const struct sg_worker_status *status)
 {
-    const uint32_t doing = atomic_load(&child->status->doing);
+    const uint32_t doing = atomic_load(&status->doing);
 
     /* The worker wrote it: never trusted as an index. */
     return doing > 0 && doing <= sup->boot.instances->n ? sup->boot.instances->v[doing - 1].name : NULL;
@@ -198,7 +216,7 @@ static void
 supervise_died(struct sg_supervisor *sup, unsigned i, int status)
 {
     struct sg_child *child = &sup->workers[i];
-    const char *doing = supervise_doing(sup, child);
+    const char *doing = supervise_doing(sup, child->status);
     const bool expected = sup->winding_up && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     char text[64], line[200];
 
@@ -244,28 +262,37 @@ sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out)
     return unready;
 }
 
+static void
+supervise_watch(const struct sg_supervisor *sup, const char *who, pid_t pid, const struct sg_worker_status *status,
+                struct sg_watchdog *dog, int64_t now_ms)
+{
+    const char *doing = supervise_doing(sup, status);
+    const enum sg_watch watch = sg_watchdog_look(dog, atomic_load(&status->turn_began_ms), now_ms);
+
+    if (watch == SG_WATCH_FINE)
+        return;
+    sg_logf(watch == SG_WATCH_WARN ? SG_LOG_WARN : SG_LOG_ERR, "%s (pid %d) has been busy for %s%s%s%s%s", who,
+            (int)pid, watch == SG_WATCH_WARN ? "2 s" : "10 s", doing != NULL ? " in module \"" : "",
+            doing != NULL ? doing : "", doing != NULL ? "\"" : "", watch == SG_WATCH_WARN ? "" : ": aborting it");
+    if (watch != SG_WATCH_WARN)
+        (void)kill(pid, watch == SG_WATCH_ABORT ? SIGABRT : SIGKILL);
+}
+
 void
 sg_supervisor_watch(struct sg_supervisor *sup, int64_t now_ms)
 {
+    struct sg_keeper *keeper = &sup->keeper;
+    char who[32];
+
     for (unsigned i = 0; i < sup->n; i++) {
         struct sg_child *child = &sup->workers[i];
-        const char *doing = supervise_doing(sup, child);
 
-        if (child->state == SG_WORKER_NONE)
-            continue;
-        switch (sg_watchdog_look(&child->dog, atomic_load(&child->status->turn_began_ms), now_ms)) {
-        case SG_WATCH_WARN:
-            sg_logf(SG_LOG_WARN, "worker %u (pid %d) has been busy for 2 s%s%s%s", i, (int)child->pid,
-                    doing != NULL ? " in module \"" : "", doing != NULL ? doing : "", doing != NULL ? "\"" : "");
-            break;
-        case SG_WATCH_ABORT:
-            sg_logf(SG_LOG_ERR, "worker %u (pid %d) has been busy for 10 s%s%s%s: aborting it", i, (int)child->pid,
-                    doing != NULL ? " in module \"" : "", doing != NULL ? doing : "", doing != NULL ? "\"" : "");
-            (void)kill(child->pid, SIGABRT);
-            break;
-        default: break;
-        }
+        (void)snprintf(who, sizeof who, "worker %u", i);
+        if (child->state != SG_WORKER_NONE)
+            supervise_watch(sup, who, child->pid, child->status, &child->dog, now_ms);
     }
+    if (keeper->pid > 0)
+        supervise_watch(sup, "the logger", keeper->pid, keeper->status, &keeper->dog, now_ms);
 }
 
 void

@@ -46,7 +46,9 @@ struct sg_supervisor {
     char failure[256];    /* of a worker that ended before it was ready */
 };
 
-int sg_supervisor_open(struct sg_supervisor *sup);                  /* memory for boot.n_workers; -1 and errno */
+int sg_supervisor_open(struct sg_supervisor *sup); /* memory for boot.n_workers; -1 and errno */
+/* A table for events of this process, which forks workers that make their own. -1 and errno. */
+int sg_supervisor_journal(struct sg_supervisor *sup, size_t n_events);
 int sg_supervisor_start(struct sg_supervisor *sup, int64_t now_ms); /* starts those that are missing and may start */
 /* Messages of a worker. */
 void sg_supervisor_receive(struct sg_supervisor *sup, unsigned i);

@@ -5,7 +5,8 @@
  *   NAME.table   the worker writes, everybody else reads:   head | ring of events | records
  *   NAME.acks    the logger writes, everybody else reads:   for each log, how far into the ring it has written
  *
- * The ring holds, in order, which record has something due: its session_start or its last event. A slot is free again
+ * The ring holds, in order, which record has something due: its session_start, its last event, or, when the record is no
+ * session's, the one event that it is. A slot is free again
  * only when every log has written the last event of the session that was in it. So whoever dies, nothing is lost: what is
  * in the table and not behind the acknowledged place in the ring has yet to be written.
  *
@@ -20,7 +21,10 @@
 #define SG_TABLE_NAMES_SIZE 65536
 #define SG_TABLE_SLOTS_MAX (1u << 20)
 #define SG_TABLE_LOGS_MAX 8
+/* In the lower half of the id of RECORDS_LOST: no session's counter comes so far. */
+#define SG_TABLE_ID_LOST ((uint64_t)1 << 47)
 
+/* What was there in layout 1 stays where it is. */
 struct sg_table_head {
     uint32_t magic, layout; /* SG_RECORD_LAYOUT */
     uint32_t record_size, n_slots;
@@ -30,6 +34,8 @@ struct sg_table_head {
     int64_t pid, born;               /* the worker, and when it was born in the kernel's ticks; 0: not yet there */
     _Atomic uint64_t put;            /* entries that were ever put into the ring */
     char names[SG_TABLE_NAMES_SIZE]; /* n_names strings, each with its NUL */
+    _Atomic uint64_t unrecorded;     /* events for which there was no room */
+    _Atomic uint32_t closed;         /* its writer will put nothing into it any more */
 };
 
 /* An entry of the ring: the slot, eleven bits of its `use`, and whether it is the last event. */
@@ -38,16 +44,34 @@ struct sg_table_head {
 #define SG_TABLE_ENTRY_USE(entry) ((entry) >> 1 & 0x7ffu)
 #define SG_TABLE_ENTRY_LAST(entry) (((entry)&1u) != 0)
 
+/* How far a log has come with a table. */
+struct sg_table_place {
+    uint64_t done;       /* entries of the ring that are dealt with */
+    uint64_t lost;       /* events that were given up, and not told of yet */
+    uint64_t unrecorded; /* of those that the worker had no room for: told of */
+    uint32_t slots;      /* of a dead worker: dealt with */
+    uint32_t tellings;   /* how often something lost was told of */
+};
+
+/* A place changes as a whole, whenever its writer is killed: the other of the two is written, then `which`. */
 struct sg_table_log {
-    char name[64];              /* of the log's instance; "": free */
-    _Atomic uint64_t done;      /* entries of the ring that are written */
-    _Atomic uint32_t lost_done; /* slots of a dead worker that are dealt with */
+    char name[64]; /* of the log's instance; "": free */
+    _Atomic uint32_t which;
+    struct sg_table_place places[2];
+};
+
+/* As it was in layout 1. */
+struct sg_table_log_old {
+    char name[64];
+    _Atomic uint64_t done;
+    _Atomic uint32_t slots;
 };
 
 struct sg_table_acks {
     uint32_t magic;
     _Atomic uint32_t refusing; /* a log that must not be missed cannot be written: take no new session */
-    _Atomic uint64_t done;     /* entries that every log has written */
+    _Atomic uint64_t done;     /* entries that every log has dealt with */
+    struct sg_table_log_old old[SG_TABLE_LOGS_MAX]; /* a file of layout 1 ends behind them */
     struct sg_table_log logs[SG_TABLE_LOGS_MAX];
 };
 

@@ -10,6 +10,7 @@
 #define CRASH_WINDOW_MS 60000
 #define WARN_MS 2000
 #define ABORT_MS 10000
+#define KILL_MS 13000
 #define GAP_MAX_MS 1500
 
 void
@@ -63,6 +64,8 @@ sg_watchdog_look(struct sg_watchdog *dog, int64_t turn_ms, int64_t now_ms)
         return SG_WATCH_FINE;
     }
     dog->busy_ms += gap_ms < GAP_MAX_MS ? gap_ms : GAP_MAX_MS;
+    if (dog->busy_ms >= KILL_MS) /* one that is stopped does not hear of an abort */
+        return SG_WATCH_KILL;
     if (dog->busy_ms >= ABORT_MS)
         return SG_WATCH_ABORT;
     if (dog->busy_ms < WARN_MS || dog->warned)

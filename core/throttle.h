@@ -27,15 +27,15 @@ struct sg_crashes {
 bool sg_crashes_add(struct sg_crashes *crashes, int64_t now_ms); /* true: too many; counting begins anew */
 
 /*
- * Watches one worker. Counted is the time between looks that both see the same turn of its loop, and no gap counts for
+ * Watches one process. Counted is the time between looks that both see the same turn of its loop, and no gap counts for
  * more than one and a half seconds: if the whole machine stood still, nobody is to blame.
  */
-enum sg_watch { SG_WATCH_FINE, SG_WATCH_WARN, SG_WATCH_ABORT };
+enum sg_watch { SG_WATCH_FINE, SG_WATCH_WARN, SG_WATCH_ABORT, SG_WATCH_KILL };
 struct sg_watchdog {
     int64_t turn_ms, looked_ms, busy_ms;
     bool warned;
 };
-/* `turn_ms`: when the present turn began, 0: none. WARN once a turn, after 2 s; ABORT from 10 s on. */
+/* `turn_ms`: when the present turn began, 0: none. WARN once a turn, after 2 s; ABORT from 10 s on, KILL from 13 s on. */
 enum sg_watch sg_watchdog_look(struct sg_watchdog *dog, int64_t turn_ms, int64_t now_ms);
 
 #endif

@@ -287,6 +287,13 @@ worker_queues(const struct sg_timeouts_conf *t)
 int
 sg_worker_open(const struct sg_worker_boot *boot)
 {
+    const struct sg_journal_boot journal = { .fds = boot->journal,
+                                             .n_slots = boot->n_records,
+                                             .n_events = SG_WORKER_EVENTS,
+                                             .epoch = boot->id_epoch,
+                                             .serial = boot->id_serial,
+                                             .strict = boot->log_strict };
+
     worker.loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
     if (worker.loop == NULL) {
         sg_logf(SG_LOG_EMERG, "cannot make an event loop: %s", strerror(errno));
@@ -294,7 +301,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
     }
     worker.boot = boot;
     worker.turn_began_us = worker_now_us();
-    if (sg_journal_open(&boot->journal, boot->n_records, boot->log_strict) == -1) {
+    if (sg_journal_open(&journal) == -1) {
         sg_logf(SG_LOG_EMERG, "no memory for the journal: %s", strerror(errno));
         return -1;
     }

@@ -35,6 +35,9 @@ struct sg_worker_listener {
     int fd; /* shared by all workers, non-blocking */
 };
 
+/* Events that are no session's state and not written yet; what is more is counted. */
+#define SG_WORKER_EVENTS 128
+
 /* What the generation gives to a worker that it forks. All is constant and outlives the worker. */
 struct sg_worker_boot {
     const struct sg_conf *conf;
@@ -49,7 +52,7 @@ struct sg_worker_boot {
     unsigned n_workers;
     struct sg_journal_fds journal;
     bool log_strict;    /* a log must not be missed */
-    size_t n_records;   /* sessions of this worker, and those that are not written yet */
+    size_t n_records;   /* sessions of this worker, those that are not written yet, and events */
     uint64_t id_epoch;  /* upper half of every session id: random, one per master start */
     uint16_t id_serial; /* of this process */
 };

@@ -117,8 +117,10 @@ file_event(struct sg_instance *inst, const struct sg_event_info *event)
 {
     struct file *file = sg_instance_data(inst);
 
-    if (FILE_BUFFER - file->len < SG_EVENT_JSON_MAX)
+    if (FILE_BUFFER - file->len < SG_EVENT_JSON_MAX) {
+        file->len = 0;
         return -1;
+    }
     file->len += sg_event_json(event, file->lines + file->len, FILE_BUFFER - file->len);
     return 0;
 }
@@ -193,17 +195,16 @@ file_line(const char *line, size_t len, sg_event_seen *seen, void *arg)
 
 /* The lines of the tail; its first may be the end of a longer one. The octets behind the last line feed are cut off. */
 static int
-file_recover(struct sg_instance *inst, sg_event_seen *seen, void *arg)
+file_tail(struct file *file, int fd, sg_event_seen *seen, void *arg)
 {
-    struct file *file = sg_instance_data(inst);
     struct stat st;
     size_t want, at = 0;
     ssize_t len;
 
-    if (fstat(file->fd, &st) == -1)
+    if (fstat(fd, &st) == -1)
         return -1;
     want = (size_t)st.st_size < FILE_TAIL ? (size_t)st.st_size : FILE_TAIL;
-    len = pread(file->fd, file->lines, want, st.st_size - (off_t)want);
+    len = pread(fd, file->lines, want, st.st_size - (off_t)want);
     if (len == -1)
         return -1;
     while (at < (size_t)len) {
@@ -214,7 +215,28 @@ file_recover(struct sg_instance *inst, sg_event_seen *seen, void *arg)
         file_line(file->lines + at, (size_t)(newline - file->lines) - at, seen, arg);
         at = (size_t)(newline - file->lines) + 1;
     }
-    return at == (size_t)len ? 0 : ftruncate(file->fd, st.st_size - (off_t)((size_t)len - at));
+    return at == (size_t)len ? 0 : ftruncate(fd, st.st_size - (off_t)((size_t)len - at));
+}
+
+/* Who died between a renaming and the order to open anew has left its last lines in the file behind `before`. */
+static int
+file_recover(struct sg_instance *inst, int before, sg_event_seen *seen, void *arg)
+{
+    struct file *file = sg_instance_data(inst);
+    struct stat then, now;
+
+    if (before != -1 && fstat(before, &then) == 0 && fstat(file->fd, &now) == 0 &&
+        (then.st_dev != now.st_dev || then.st_ino != now.st_ino) && file_tail(file, before, seen, arg) == -1)
+        return -1;
+    return file_tail(file, file->fd, seen, arg);
+}
+
+static int
+file_descriptor(struct sg_instance *inst)
+{
+    const struct file *file = sg_instance_data(inst);
+
+    return file->fd;
 }
 
 static const struct sg_log_ops file_log = {
@@ -223,6 +245,7 @@ static const struct sg_log_ops file_log = {
     .commit = file_commit,
     .reopen = file_reopen,
     .recover = file_recover,
+    .descriptor = file_descriptor,
 };
 
 const struct sg_module sg_module = {

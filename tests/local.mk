@@ -24,6 +24,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_deadline.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_loader.c \
+	tests/unit/test_logger.c \
 	tests/unit/test_names.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rules_set.c \

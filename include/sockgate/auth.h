@@ -34,7 +34,7 @@ struct sg_creds {
     size_t size; /* sizeof(struct sg_creds) in the core */
     enum sg_creds_kind kind;
     const char *name;      /* octets, not NUL-terminated, no NUL inside; never NULL */
-    size_t name_len;       /* 0-255, of a USERID at most 127 */
+    size_t name_len;       /* 0-255, of a USERID at most 64 */
     const char *secret;    /* likewise; wiped by the core after the call */
     size_t secret_len;     /* 0-255 */
     struct sg_addr client; /* the client's address and port */

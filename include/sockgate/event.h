@@ -26,19 +26,25 @@ typedef void sg_event_seen(void *arg, const char *id, const char *name);
 /* The functions of the role. All run in the logger and may block; one that does for 10 s is ended with its process. */
 struct sg_log_ops {
     size_t size; /* sizeof(struct sg_log_ops) */
-    /* Takes one event, to be written with the next commit(). -1: it cannot; commit() is then not called. */
+    /* Takes one event, to be written with the next commit(). -1: it cannot, and has forgotten all since the last commit(),
+     * which is then not called. */
     int (*event)(struct sg_instance *inst, const struct sg_event_info *event);
     /* Makes safe what event() took. -1 and errno: nothing of it counts, and all of it will come again or is given up. */
     int (*commit)(struct sg_instance *inst);
     /* Files have been renamed: open them anew. -1 and errno: goes on with the old ones. May be NULL. */
     int (*reopen)(struct sg_instance *inst);
     /* Once, before the first event(): tells which events the end of the log has already, and repairs what a killed
-     * predecessor has left half written. -1 and errno. May be NULL: then events can come twice. */
-    int (*recover)(struct sg_instance *inst, sg_event_seen *seen, void *arg);
+     * predecessor has left half written. @before is its descriptor(), which is the core's, or -1: the file behind it may
+     * have been renamed since. -1 and errno. May be NULL: then events can come twice. */
+    int (*recover)(struct sg_instance *inst, int before, sg_event_seen *seen, void *arg);
+    /* The descriptor that it writes to, of which the core keeps a copy for a successor, after start() and reopen(). -1:
+     * none. May be NULL. */
+    int (*descriptor)(struct sg_instance *inst);
 };
 
 /*
- * The name of the event: "session_start", "session_end", "session_refused", "session_failed", "records_lost".
+ * The name of the event: "session_start", "session_end", "session_refused", "session_failed", "auth_ok", "auth_failed",
+ * "module_error", "reload", "file_loaded", "records_lost". More may come.
  * Owner:  the core; constant.
  * Blocks: never.
  * Errors: none.

@@ -277,11 +277,15 @@ class Gateway:
     def log(self):
         return '\n'.join(self.lines())
 
-    def records(self, **match):
+    def events(self, **match):
         """The records so far that have these values."""
         self._pump()
         with self._lock:
             return [r for r in self._records if all(r.get(key) == value for key, value in match.items())]
+
+    def records(self, **match):
+        """Those of them that are the state of a session."""
+        return [r for r in self.events(**match) if r['event'].startswith('session_')]
 
     def fail(self, text):
         self.failed = True

@@ -110,6 +110,30 @@ def test_two_replies(gateway, listener, host):
     assert 'peers_refused' not in end and 'tried' not in end
 
 
+def test_two_replies_of_socks4(gateway):
+    """S4-01, S4-02, S4-05: the first has the address and port to connect to, never zeros; the second has the peer."""
+    gw = gateway(config())
+    with gw.connect() as client:
+        first = client.request4(PEER, 21, cmd=BIND, userid=b'joe')
+        assert (first.vn, first.cd, first.host) == (0, GRANTED, PEER) and first.port >= 1024
+        with servers.peer(first.host, first.port) as peer:
+            second = client.reply4()
+            assert (second.cd, socks.text_of((second.host, second.port))) == (GRANTED, peer.name)
+            peer.send(b'data')
+            client.expect(b'data')
+    end = gw.wait_end(client)
+    assert (end['ver'], end['userid'], end['command'], end['peer']) == (4, 'joe', 'bind', peer.name)
+
+
+@pytest.mark.parametrize('host', [b'127.0.0.1', b'localhost', b'0177.1'])
+def test_addresses_sent_as_names(gateway, host):
+    """What clients get wrong: DST.ADDR as a name that spells it, or that this machine knows."""
+    client, reply = waiting(gateway(config()), host)
+    with servers.peer(reply.host, reply.port):
+        assert client.reply().host == PEER
+    client.close()
+
+
 def test_an_active_transfer(gateway):
     """S5-B01, S5-B04: what active FTP does: a control connection, and data that the server of that name brings to the
     address which the client was told and passed on. A port of the request that no peer comes from means nothing."""

@@ -98,7 +98,7 @@ def test_every_split(socks4, target, host):
 WRONG = {
     'CD 0': request4('127.0.0.1', 80, cmd=0), 'CD 3, which is UDP ASSOCIATE elsewhere': request4('127.0.0.1', 80, cmd=3),
     'CD 240': request4('127.0.0.1', 80, cmd=240), 'no module for BIND': request4('127.0.0.1', 80, cmd=BIND),
-    'port 0': request4('127.0.0.1', 0), 'user id too long': b'\4\1\0\x50\x7f\0\0\1' + b'u' * 128,
+    'port 0': request4('127.0.0.1', 0), 'user id too long': b'\4\1\0\x50\x7f\0\0\1' + b'u' * 65,
     'name too long': b'\4\1\0\x50\0\0\0\1\0' + b'n' * 255, 'name empty': b'\4\1\0\x50\0\0\0\1joe\0\0',
     'name of a dot': request4(b'.', 80), 'blank in a name': request4(b'a b', 80), 'no such name': request4(b'no.test', 80),
     'IPv6 alone': request4(b'six.test', 80), 'IPv6 as text': request4(b'::1', 80), 'unspecified': request4('0.0.0.0', 80),
@@ -248,8 +248,8 @@ def test_curl(socks4, page, option, host, tmp_path):
                f'http://{host}:{page.where[1]}/')
     assert done.returncode == 0, done.stderr
     assert (tmp_path / 'page').stat().st_size == page.size
-    record = socks4.wait_record(event='session_end', ver=4, bytes_up=socks4.records()[-1]['bytes_up'])
-    assert record['reason'] == 'closed'
+    end = socks4.wait_record(event='session_end', port=page.where[1])
+    assert (end['ver'], end['reason'], end.get('host', host)) == (4, 'closed', host)
 
 
 @pytest.mark.skipif(not (shutil.which('proxychains4') and shutil.which('curl')), reason='proxychains4 or curl is missing')

@@ -111,6 +111,28 @@ Test(record, refused)
     free(rec);
 }
 
+/* SOCKS4, and who came for a BIND: known when session_start is long out. */
+Test(record, claims_and_peers)
+{
+    struct sg_record *rec = bare();
+    const char *line;
+
+    rec->started = rec->replied = rec->requested = true;
+    rec->ver = 4;
+    rec->cmd = 2;
+    rec->rep = 6;
+    rec->target = ipv4(7, 21);
+    rec->peer = ipv4(7, 20);
+    rec->peers_refused = 3;
+    cr_assert(sg_record_put(rec, &rec->userid, "joe", 3));
+    line = tables_line(rec, SG_EVENT_SESSION_START, names);
+    cr_expect(strstr(line, "\"ver\":4,\"userid\":\"joe\",\"command\":\"bind\"") != NULL, "%s", line);
+    cr_expect(strstr(line, "peer") == NULL && strstr(line, "\"rep\":\"00\"") != NULL, "%s", line);
+    line = tables_line(rec, SG_EVENT_SESSION_END, names);
+    cr_expect(strstr(line, "\"peer\":\"192.0.2.7:20\",\"peers_refused\":3,\"rep\":\"06\"") != NULL, "%s", line);
+    free(rec);
+}
+
 Test(record, unknown_command_and_errno)
 {
     const struct sg_addr tried = ipv4(7, 80);
@@ -129,8 +151,9 @@ Test(record, unknown_command_and_errno)
     free(rec);
 }
 
-/* The longest user, host, rule and reason that there are fit, and still make one line. */
-Test(record, longest)
+/* `ver` 4: a USERID of `userid` octets is there first, and what remains is for the reason. */
+static void
+longest_fits(uint8_t ver, size_t userid, size_t reason)
 {
     struct sg_record *rec = bare();
     char octets[255], label[SG_RECORD_LABEL_MAX + 1];
@@ -142,19 +165,27 @@ Test(record, longest)
     label[SG_RECORD_LABEL_MAX] = '\0';
     rec->started = rec->identified = true;
     rec->instance = 2;
-    rec->ver = 5;
+    rec->ver = ver;
     rec->requested = true;
+    cr_assert(sg_record_put(rec, &rec->userid, octets, userid));
     cr_assert(sg_record_put(rec, &rec->user, octets, 255) && sg_record_put(rec, &rec->name, octets, 253));
     for (unsigned i = 0; i < 20; i++)
         sg_record_add_tried(rec, &tried);
     cr_expect(rec->tried_more);
-    cr_assert(sg_record_put(rec, &rec->reason_text, octets, 127), "%zu octets of arena", SG_RECORD_ARENA);
+    cr_assert(sg_record_put(rec, &rec->reason_text, octets, reason), "%zu octets of arena", SG_RECORD_ARENA);
     sg_record_set_rule(rec, label);
     sg_record_set_dry_run(rec, label, SG_OK);
     line = tables_line(rec, SG_EVENT_SESSION_END, names);
     cr_expect(!strstr(line, "\"cut\""));
     cr_expect_leq(strlen(line), 4096, "a pipe takes more than that in pieces, and other processes write there too");
     free(rec);
+}
+
+/* The longest user, host, rule and reason that there are fit, and still make one line; so does the longest USERID. */
+Test(record, longest)
+{
+    longest_fits(5, 0, 127);
+    longest_fits(4, 64, 0);
 }
 
 /* Without long strings every address has its place. */
