@@ -15,9 +15,7 @@
 
 #include "udp_header.h"
 
-#ifndef SG_UDP_BATCH
 #define SG_UDP_BATCH 32
-#endif
 /* No datagram is longer: 16 bits of length, for IPv6 without the IP header. */
 #define SG_UDP_SIZE_MAX 65536
 

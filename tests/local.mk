@@ -33,6 +33,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_session_states.c \
 	tests/unit/test_socks4.c \
 	tests/unit/test_socks5.c \
+	tests/unit/test_udp.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \
 	tests/unit/tables.c \
@@ -41,7 +42,9 @@ tests_unit_unit_SOURCES = \
 
 # ---- figures: `make bench` runs them, nothing else does
 
-EXTRA_PROGRAMS = tests/bench/bench_rules
+EXTRA_PROGRAMS = \
+	tests/bench/bench_rules \
+	tests/bench/bench_udp
 tests_bench_bench_rules_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_bench_bench_rules_CFLAGS = $(CORE_CFLAGS)
 tests_bench_bench_rules_LDFLAGS = $(CORE_LINK)
@@ -49,9 +52,14 @@ tests_bench_bench_rules_LDADD = $(CORE_LIBS)
 tests_bench_bench_rules_DEPENDENCIES = core/libcore.a
 tests_bench_bench_rules_SOURCES = tests/bench/bench_rules.c
 
+# A client: nothing of the daemon is in it.
+tests_bench_bench_udp_CFLAGS = $(SG_CFLAGS)
+tests_bench_bench_udp_SOURCES = tests/bench/bench_udp.c
+
 .PHONY: bench
 bench: all $(EXTRA_PROGRAMS)
 	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
+	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_udp core/sockgate
 
 # ---- modules for tests: NAME.la is made from NAME.c; libtool makes shared objects only of what has an -rpath
 
@@ -62,6 +70,7 @@ TEST_MODULES = \
 	tests/abi/abi_command.la \
 	tests/abi/abi_conf.la \
 	tests/abi/abi_log.la \
+	tests/abi/abi_udp.la \
 	tests/modules/access_async.la \
 	tests/modules/access_hang.la \
 	tests/modules/access_request_only.la \
@@ -114,7 +123,8 @@ FUZZERS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_greeting \
 	tests/fuzz/fuzz_request \
-	tests/fuzz/fuzz_socks4
+	tests/fuzz/fuzz_socks4 \
+	tests/fuzz/fuzz_udp_header
 
 check_PROGRAMS += $(FUZZERS)
 
@@ -141,6 +151,12 @@ tests_fuzz_fuzz_socks4_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_socks4_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_socks4_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_socks4_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_udp_header_SOURCES = tests/fuzz/fuzz_udp_header.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_udp_header_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_udp_header_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_udp_header_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_udp_header_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 

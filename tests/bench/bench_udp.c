@@ -9,6 +9,7 @@
  */
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -81,19 +82,20 @@ gateway_start(const char *binary)
     conf = fopen(path, "w");
     if (conf == NULL)
         fail(path);
-    (void)fprintf(conf,
-                  "core = { workers = 1; runtime_dir = \"%s\"; error_log = { level = \"err\"; }; };\n"
-                  "modules = ( { name = \"none\"; file = \"auth_none.so\"; }, { name = \"udp\"; file = \"cmd_udp.so\"; },\n"
-                  "  { name = \"rules\"; file = \"access_rules.so\"; settings = { rules = (\n"
-                  "    { allow = { }; special = [ \"loopback\" ]; } ); }; } );\n"
-                  "hooks = { auth = [ \"none\" ]; access = [ \"rules\" ]; command = { udp_associate = \"udp\"; }; };\n"
-                  "listeners = ( { name = \"l\"; address = \"127.0.0.1\"; port = %u; } );\n",
-                  folder, ntohs(gateway_at.sin_port));
+    (void)fprintf(
+        conf,
+        "core = { workers = 1; runtime_dir = \"%s\"; error_log = { level = \"err\"; }; };\n"
+        "modules = ( { name = \"none\"; file = \"auth_none.so\"; }, { name = \"udp\"; file = \"cmd_udp.so\"; },\n"
+        "  { name = \"rules\"; file = \"access_rules.so\"; settings = { rules = (\n"
+        "    { allow = { }; special = [ \"loopback\" ]; } ); }; } );\n"
+        "hooks = { auth = [ \"none\" ]; access = [ \"rules\" ]; command = { udp_associate = \"udp\"; }; };\n"
+        "listeners = ( { name = \"l\"; address = \"127.0.0.1\"; port = %u; } );\n",
+        folder, ntohs(gateway_at.sin_port));
     (void)fclose(conf);
     pid = fork();
     if (pid == 0) {
         (void)setsid();
-        (void)freopen("/dev/null", "w", stderr);
+        (void)dup2(open("/dev/null", O_WRONLY), STDERR_FILENO); /* records */
         (void)execl(binary, binary, "-c", path, (char *)NULL);
         _exit(127);
     }

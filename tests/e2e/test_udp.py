@@ -305,6 +305,19 @@ def test_filter_x80(gateway, place):
     assert end['udp_drops'] == {'filter': 5, 'header': 1, 'size': 1}
 
 
+def test_a_filter_without_datagrams(gateway):
+    """S5-U18: a METHOD that encapsulates, but not datagrams, gets no association that would carry them in the clear: 07."""
+    gw = gateway(udp.config(modules=[module('auth_x80', name='x80', settings={'datagrams': False})], hooks={'auth': ['x80']}))
+    with gw.connect() as client:
+        x80 = X80(client)
+        assert x80.login() == 0
+        x80.send(request('0.0.0.0', 0, cmd=3))
+        assert x80.rest() == failure(7)
+        client.close()
+        end = gw.wait_end(client)
+    assert (end['event'], end['reason']) == ('session_refused', 'command_unknown') and 'datagrams' in end['reason_text']
+
+
 def test_what_the_connection_carries(gw, place):
     """S5-U23: octets on the TCP connection are thrown away, 64 KiB of them; with more the session ends."""
     with gw.connect() as client:
