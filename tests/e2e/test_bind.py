@@ -448,6 +448,8 @@ def test_a_thousand_in_a_row(gateway):
                 assert client.reply().rep == 0
                 peer.send(b'x')
                 client.expect(b'x')
+                client.close()
+                peer.expect_end()  # the gateway has ended first: its port stays in TIME_WAIT
         client.close()
     gw.wait_records(1001, event='session_end')
     sockgate.wait_until(lambda: descriptors() == before, what='the descriptors')
