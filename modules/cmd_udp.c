@@ -4,6 +4,7 @@
  */
 #include <sockgate/module.h>
 
+#define PORT_UNPRIVILEGED 1024
 #define DAY ((int64_t)24 * 3600 * 1000)
 
 struct udp_conf {
@@ -35,6 +36,22 @@ static const struct sg_conf_item udp_items[] = {
     { .name = NULL },
 };
 
+static int
+udp_init(struct sg_instance *inst)
+{
+    const struct udp_conf *conf = sg_instance_conf(inst);
+    int result = 0;
+
+    for (size_t i = 0; i < conf->ports.n; i++)
+        if (conf->ports.v[i].first < PORT_UNPRIVILEGED) {
+            sg_conf_error(inst, &conf->ports.v[i].where,
+                          "ports: %u is a privileged port, which workers cannot have: begin at 1024 or above",
+                          conf->ports.v[i].first);
+            result = -1;
+        }
+    return result;
+}
+
 static enum sg_verdict
 udp_start(struct sg_instance *inst, struct sg_session *s, const struct sg_request *req)
 {
@@ -59,6 +76,6 @@ static const struct sg_command_ops udp_command = {
 };
 
 const struct sg_module sg_module = {
-    SG_MODULE_HEAD("cmd_udp"), .version = "0.1.0", .conf = udp_items, .conf_size = sizeof(struct udp_conf),
-    .command = &udp_command,
+    SG_MODULE_HEAD("cmd_udp"), .version = "0.1.0",      .conf = udp_items, .conf_size = sizeof(struct udp_conf),
+    .init = udp_init,          .command = &udp_command,
 };
