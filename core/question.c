@@ -300,10 +300,9 @@ question_targets(struct sg_session *s, const struct sg_question *q, struct sg_po
 static int
 question_datagram(struct sg_session *s, const struct sg_wire_request *wire, struct sg_policy_reply *reply)
 {
-    const struct sg_wire_request association = { .ver = wire->ver,
-                                                 .cmd = wire->cmd,
-                                                 .atyp = SG_ATYP_IPV4,
-                                                 .addr = { .family = SG_FAMILY_IPV4 } };
+    const struct sg_wire_request association = {
+        .ver = wire->ver, .cmd = wire->cmd, .atyp = SG_ATYP_IPV4, .addr = { .family = SG_FAMILY_IPV4 }
+    };
     struct question_walk walk;
     struct sg_refusal refusal;
     int status;

@@ -112,16 +112,15 @@ cpu_ns(pid_t session)
 
     while (proc != NULL && (entry = readdir(proc)) != NULL) {
         const pid_t pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        unsigned long long ns = 0;
-        char path[64];
+        char path[64], line[128];
         FILE *stat;
 
         if (pid <= 0 || getsid(pid) != session)
             continue;
         (void)snprintf(path, sizeof path, "/proc/%d/schedstat", (int)pid);
         stat = fopen(path, "r");
-        if (stat != NULL && fscanf(stat, "%llu", &ns) == 1)
-            sum += ns;
+        if (stat != NULL && fgets(line, sizeof line, stat) != NULL)
+            sum += strtoull(line, NULL, 10);
         if (stat != NULL)
             (void)fclose(stat);
     }
