@@ -319,7 +319,7 @@ question_datagram(struct sg_session *s, const struct sg_wire_request *wire, stru
     question_rule(reply, &walk.run);
     if (refusal.reason == SG_REASON_NONE)
         return 0;
-    question_refuse(reply, refusal.reason, -1); /* nobody is told of a datagram that is dropped */
+    question_refuse(reply, refusal.reason, refusal.rep);
     return 1;
 }
 
@@ -367,7 +367,11 @@ question_walk(struct sg_session *s, const struct sg_question *q, struct sg_polic
         return 1;
     }
     status = wire.cmd == SG_CMD_UDP_ASSOCIATE ? question_datagram(s, &wire, reply) : question_request(s, &wire, reply);
-    return status != 0 ? status : question_targets(s, q, reply);
+    if (status == 0)
+        status = question_targets(s, q, reply);
+    if (status == 1 && s->request.cmd == SG_CMD_UDP_ASSOCIATE && s->request.port != 0)
+        reply->rep = -1; /* nobody is told of a datagram that is dropped */
+    return status;
 }
 
 int
