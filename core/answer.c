@@ -4,7 +4,6 @@
  */
 #include "answer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,10 +16,13 @@ sg_answer_init(struct sg_answer *answer, uint8_t assurance)
 void
 sg_answer_free(struct sg_answer *answer)
 {
+    if (answer == NULL)
+        return;
     free(answer->name);
     for (unsigned i = 0; i < answer->n_groups; i++)
         free(answer->groups[i]);
     free(answer->groups);
+    free(answer->reason);
     *answer = (struct sg_answer){ 0 };
 }
 
@@ -77,5 +79,6 @@ sg_answer_assurance(struct sg_answer *answer, uint8_t assurance)
 void
 sg_answer_reason(struct sg_answer *answer, const char *reason)
 {
-    (void)snprintf(answer->reason, sizeof answer->reason, "%s", reason);
+    free(answer->reason);
+    answer->reason = strdup(reason);
 }

@@ -20,11 +20,11 @@ struct sg_answer {
     uint16_t n_groups;
     size_t total; /* octets of all strings */
     uint8_t assurance;
-    bool failed; /* something did not fit or no memory */
-    char reason[128];
+    bool failed;  /* something did not fit or no memory */
+    char *reason; /* malloc; NULL: none */
 };
 
 void sg_answer_init(struct sg_answer *answer, uint8_t assurance);
-void sg_answer_free(struct sg_answer *answer);
+void sg_answer_free(struct sg_answer *answer); /* NULL is ignored */
 
 #endif

@@ -16,6 +16,7 @@
 #include "container.h"
 #include "dial.h"
 #include "peers.h"
+#include "pipes.h"
 #include "sockets.h"
 
 #define BIND_PORT_TRIES 1024 /* each is a system call or three, and others wait meanwhile */
@@ -96,11 +97,14 @@ static void
 bind_won(struct sg_bind *bind)
 {
     struct sg_session *s = bind->session;
-    struct sg_bind_result result = { .size = sizeof result, .conn = &s->conn, .bnd = bind->peer };
+    struct sg_bind_result result = { .size = sizeof result, .bnd = bind->peer };
 
-    s->conn = (struct sg_conn){ .fd = bind->peer_fd, .remote = bind->peer };
+    s->conn = result.conn = sg_conn_new(bind->peer_fd);
+    if (s->conn == NULL) {
+        bind_failed(bind, SG_REASON_SHORTAGE, ENOMEM, SG_REP_GENERAL_FAILURE);
+        return;
+    }
     bind->peer_fd = -1;
-    sg_socket_options(s->conn.fd, &sg_worker_boot()->conf->core.timeouts);
     s->rec->peer = bind->peer;
     if (s->rec->rule_len == 0 && bind->run.decider != NULL)
         sg_session_rule(s, &bind->run.decision); /* no rule could decide before this address was known */
@@ -116,7 +120,7 @@ bind_refuse(struct sg_bind *bind)
 
     bind_close(&bind->peer_fd, true);
     s->rec->peers_refused++;
-    if (s->request.ver == SG_SOCKS4_VN || s->rec->peers_refused == BIND_REFUSED_MAX)
+    if (s->request->ver == SG_SOCKS4_VN || s->rec->peers_refused == BIND_REFUSED_MAX)
         bind_failed(bind, SG_REASON_PEER_MISMATCH, 0, SG_REP_NOT_ALLOWED);
 }
 
@@ -142,7 +146,9 @@ bind_accept(struct sg_bind *bind)
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
 
-    bind->peer_fd = accept4(bind->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    do
+        bind->peer_fd = accept4(bind->fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (bind->peer_fd == -1 && sg_pipes_spare(errno));
     if (bind->peer_fd == -1) {
         /* No descriptors, no memory: the socket would stay ready, and we would spin. */
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
@@ -154,7 +160,7 @@ bind_accept(struct sg_bind *bind)
         return !bind->over;
     }
     bind->asked = bind->peer;
-    bind->asked.port = s->request.port;
+    bind->asked.port = s->request->port;
     sg_worker_watch(&bind->io, 0); /* one at a time: the next waits until this one is judged */
     sg_run_start(&bind->run, s, SG_PHASE_TARGET, s->undecided, &bind->asked, bind_judged);
     return !bind->over && bind->peer_fd == -1;
@@ -229,6 +235,7 @@ bind_try(const struct sg_addr *local)
 
     if (fd == -1)
         return -1;
+    sg_socket_options(fd, &sg_worker_boot()->conf->core.timeouts); /* the peer's socket inherits them */
     /* A port whose last connection is still in TIME_WAIT is free all the same. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
         (ss.ss_family == AF_INET || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) == 0) &&
@@ -305,7 +312,7 @@ bind_start(struct sg_defer *defer)
     if (!bind->any) {
         sg_peers_find(&bind->peers, bind->session, bind_peers);
     } else if (bind->options.any_peer) {
-        bind_open(bind, bind->session->request.addr.family);
+        bind_open(bind, bind->session->request->addr.family);
     } else {
         sg_session_reason_text(bind->session, "any peer could connect, which is not allowed");
         bind_failed(bind, SG_REASON_COMMAND_DENIED, 0, SG_REP_NOT_ALLOWED);
@@ -328,7 +335,7 @@ sg_bind(struct sg_instance *inst, struct sg_session *s, const struct sg_bind_opt
 {
     struct sg_bind *bind;
 
-    if (s->state != SG_STATE_COMMAND || s->ending || s->conn.fd != -1 || s->dial != NULL || s->bind != NULL)
+    if (s->state != SG_STATE_COMMAND || s->ending || s->conn != NULL || s->dial != NULL || s->bind != NULL)
         return -1;
     bind = calloc(1, sizeof *bind);
     if (bind == NULL)
@@ -338,7 +345,7 @@ sg_bind(struct sg_instance *inst, struct sg_session *s, const struct sg_bind_opt
     bind->done = done;
     bind->arg = arg;
     bind->options = *options;
-    bind->any = bind_any(&s->request);
+    bind->any = bind_any(s->request);
     bind->fd = bind->peer_fd = -1;
     bind->start.run = bind_start;
     ev_init(&bind->io, bind_ready);

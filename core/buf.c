@@ -16,7 +16,7 @@
 void
 sg_buf_init(struct sg_buf *buf, size_t max)
 {
-    *buf = (struct sg_buf){ .max = max };
+    *buf = (struct sg_buf){ .max = (uint32_t)max };
 }
 
 void
@@ -47,7 +47,7 @@ sg_buf_room(const struct sg_buf *buf)
 static int
 buf_grow(struct sg_buf *buf, size_t needed)
 {
-    size_t cap = buf->cap * 2 < buf->max ? buf->cap * 2 : buf->max;
+    size_t cap = (size_t)buf->cap * 2 < buf->max ? (size_t)buf->cap * 2 : buf->max;
     uint8_t *data;
 
     if (cap < needed)
@@ -59,7 +59,7 @@ buf_grow(struct sg_buf *buf, size_t needed)
         memcpy(data, buf->data + buf->off, sg_buf_len(buf));
     free(buf->data);
     buf->data = data;
-    buf->cap = cap;
+    buf->cap = (uint32_t)cap;
     buf->len -= buf->off;
     buf->off = 0;
     return 0;
@@ -78,7 +78,7 @@ sg_buf_reserve(struct sg_buf *buf, size_t n)
     } else if (buf->cap - buf->len < n) {
         memmove(buf->data, buf->data + buf->off, waiting);
         buf->off = 0;
-        buf->len = waiting;
+        buf->len = (uint32_t)waiting;
     }
     return buf->data + buf->len;
 }
@@ -86,7 +86,7 @@ sg_buf_reserve(struct sg_buf *buf, size_t n)
 void
 sg_buf_commit(struct sg_buf *buf, size_t n)
 {
-    buf->len += n;
+    buf->len += (uint32_t)n;
 }
 
 int
@@ -110,5 +110,5 @@ sg_buf_consume(struct sg_buf *buf, size_t len)
     if (len >= sg_buf_len(buf))
         sg_buf_free(buf);
     else
-        buf->off += len;
+        buf->off += (uint32_t)len;
 }

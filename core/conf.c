@@ -100,13 +100,20 @@ static const struct sg_conf_item error_log_items[] = {
 
 static const struct sg_conf_word worker_words[] = { { "auto", 0 }, { NULL, 0 } };
 
+static const struct sg_conf_word path_words[] = {
+    { "auto", SG_RELAY_AUTO },
+    { "copy", SG_RELAY_COPY },
+    { "splice", SG_RELAY_SPLICE },
+    { NULL, 0 },
+};
+
 #define CORE(key) .offset = offsetof(struct sg_core_conf, key)
 static const struct sg_conf_item core_items[] = {
     { .name = "user", .type = SG_CONF_STRING, CORE(user), .help = "the workers' user, when started as root" },
     { .name = "log_user",
       .type = SG_CONF_STRING,
       CORE(log_user),
-      .help = "the logger's user; not given: that of the workers" },
+      .help = "the logger's user; not given: \"sockgate-log\" if it exists, else the workers'" },
     { .name = "workers",
       .type = SG_CONF_INT,
       CORE(workers),
@@ -119,6 +126,12 @@ static const struct sg_conf_item core_items[] = {
     { .name = "runtime_dir", .type = SG_CONF_STRING, CORE(runtime_dir), .help = "pid file and status file" },
     { .name = "pid_file", .type = SG_CONF_STRING, CORE(pid_file), .help = "if not in runtime_dir" },
     { .name = "strict", .type = SG_CONF_BOOL, CORE(strict), .def = "false", .help = "refuse requests with RSV not 0" },
+    { .name = "relay_path",
+      .type = SG_CONF_ENUM,
+      CORE(relay_path),
+      .def = "auto",
+      .words = path_words,
+      .help = "how octets are relayed, for who looks for a fault" },
     { .name = "error_log",
       .type = SG_CONF_GROUP,
       CORE(error_log),
@@ -307,14 +320,19 @@ static const char *SG_PRINTF(2, 3) conf_text(struct sg_conf *conf, const char *f
 }
 
 /* Looked up once: it may take a while, and a process reads more than one configuration when it is tested. */
-static const char *
-conf_default_user(void)
+static void
+conf_default_users(struct sg_core_conf *core)
 {
-    static const char *user;
+    static const char *user, *log_user;
 
-    if (user == NULL)
+    if (user == NULL) {
         user = getpwnam("sockgate") != NULL ? "sockgate" : "nobody";
-    return user;
+        log_user = getpwnam("sockgate-log") != NULL ? "sockgate-log" : NULL;
+    }
+    if (core->user == NULL)
+        core->user = user;
+    if (core->log_user == NULL)
+        core->log_user = log_user;
 }
 
 static const char *
@@ -341,8 +359,8 @@ conf_defaults(struct sg_conf *conf)
         core->runtime_dir = conf_default_runtime_dir(conf);
     if (core->pid_file == NULL)
         core->pid_file = conf_text(conf, "%s/sockgate.pid", core->runtime_dir);
-    if (core->user == NULL && geteuid() == 0)
-        core->user = conf_default_user();
+    if (geteuid() == 0)
+        conf_default_users(core);
 }
 
 static void

@@ -53,6 +53,13 @@ struct sg_error_log_conf {
     int64_t level;      /* enum sg_log_level */
 };
 
+/* For who looks for a fault: how plain octets are relayed. */
+enum sg_relay_path {
+    SG_RELAY_AUTO,  /* messages are copied, streams spliced */
+    SG_RELAY_COPY,  /* nothing is spliced */
+    SG_RELAY_SPLICE /* whatever can be is spliced */
+};
+
 struct sg_core_conf {
     struct sg_where where;
     const char *log_user; /* of the logger, when started as root; NULL: `user` */
@@ -62,6 +69,7 @@ struct sg_core_conf {
     const char *runtime_dir; /* pid file, status file; made if missing */
     const char *pid_file;    /* default: runtime_dir/sockgate.pid */
     bool strict;             /* refuse RSV other than 0 */
+    int64_t relay_path;      /* enum sg_relay_path */
     struct sg_error_log_conf error_log;
     struct sg_timeouts_conf timeouts;
     struct sg_limits_conf limits;

@@ -34,29 +34,32 @@ check_absolute(const struct check *check, const char *path, const char *key, con
         sg_diag_error(check->diag, &where, key, "%s: \"%.200s\" is not an absolute path", key, value);
 }
 
+/* `key`: of `core`, the user that a process without rights becomes. */
 static void
-check_user(const struct check *check)
+check_user(const struct check *check, const char *key, const char *user)
 {
-    const char *user = check->conf->core.user;
-    const struct sg_where where = check_core_key(check, "core.user");
     const struct passwd *entry;
+    struct sg_where where;
+    char path[64];
 
+    (void)snprintf(path, sizeof path, "core.%s", key);
+    where = check_core_key(check, path);
     /* A default was looked up when it was chosen. */
-    if (user == NULL || config_lookup(&check->conf->tree, "core.user") == NULL)
+    if (user == NULL || config_lookup(&check->conf->tree, path) == NULL)
         return;
     if (geteuid() != 0) {
         sg_diag_note(check->diag, &where,
-                     "user: \"%.60s\" has no effect: sockgate was not started as root, so every "
+                     "%s: \"%.60s\" has no effect: sockgate was not started as root, so every "
                      "process runs as uid %lu and a hole in a worker reaches the generation's memory and files",
-                     user, (unsigned long)geteuid());
+                     key, user, (unsigned long)geteuid());
         return;
     }
     entry = getpwnam(user);
     if (entry == NULL)
-        sg_diag_error(check->diag, &where, "user",
-                      "user: there is no user \"%.60s\" on this system; create it or name another", user);
+        sg_diag_error(check->diag, &where, key,
+                      "%s: there is no user \"%.60s\" on this system; create it or name another", key, user);
     else if (entry->pw_uid == 0)
-        sg_diag_error(check->diag, &where, "user", "user: \"%.60s\" has all rights; workers must have none", user);
+        sg_diag_error(check->diag, &where, key, "%s: \"%.60s\" has all rights; it must have none", key, user);
 }
 
 /* Not wrong, but `key` never takes effect. */
@@ -92,7 +95,8 @@ check_core(const struct check *check)
         sg_diag_error(check->diag, &sessions, "sessions",
                       "sessions: %" PRId64 " cannot be shared by %" PRId64 " workers: allow at least one for each",
                       core->limits.sessions, core->workers);
-    check_user(check);
+    check_user(check, "user", core->user);
+    check_user(check, "log_user", core->log_user);
     check_outlasts(check, "handshake", core->timeouts.handshake);
     check_outlasts(check, "resolve", core->timeouts.resolve);
     check_outlasts(check, "connect", core->timeouts.connect);

@@ -14,6 +14,7 @@
 #include "addrs.h"
 #include "container.h"
 #include "evaluate.h"
+#include "pipes.h"
 #include "resolve.h"
 #include "sockets.h"
 
@@ -102,7 +103,7 @@ static void
 attempt_stop(struct dial_attempt *attempt)
 {
     attempt->over = true;
-    attempt->run.pending = NULL; /* the session cancels all of its handles */
+    sg_run_cancel(&attempt->run); /* nobody wants to know any more: it must not go on when another one has won */
     sg_deadline_disarm(&attempt->deadline);
     if (attempt->conn.fd == -1)
         return;
@@ -187,23 +188,52 @@ dial_failed(struct sg_dial *dial)
     dial_finish(dial, &result);
 }
 
+/* Most sessions are over before a peer could vanish unnoticed: they are spared these system calls. */
+static void
+conn_settled(struct sg_deadline *deadline)
+{
+    const struct sg_conn *conn = SG_CONTAINER(deadline, struct sg_conn, settle);
+
+    sg_socket_options(conn->fd, &sg_worker_boot()->conf->core.timeouts);
+}
+
+struct sg_conn *
+sg_conn_new(int fd)
+{
+    struct sg_conn *conn = calloc(1, sizeof *conn);
+
+    if (conn == NULL)
+        return NULL;
+    conn->fd = fd;
+    ev_init(&conn->io, NULL); /* the relay says what for */
+    conn->settle.expired = conn_settled;
+    sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETTLE), &conn->settle);
+    return conn;
+}
+
+static void attempt_connect_failed(struct dial_attempt *attempt, int err);
+
 static void
 dial_won(struct sg_dial *dial, struct dial_attempt *attempt)
 {
     struct sg_session *s = dial->session;
     struct sg_dial_result result = { .size = sizeof result, .rep = SG_REP_SUCCEEDED };
+    struct sg_conn *conn = sg_conn_new(attempt->conn.fd);
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
 
+    if (conn == NULL) {
+        attempt_connect_failed(attempt, ENOMEM);
+        return;
+    }
     ev_io_stop(sg_worker_loop(), &attempt->conn.io);
-    s->conn = attempt->conn;
     attempt->conn.fd = -1;
-    if (getsockname(s->conn.fd, (struct sockaddr *)&ss, &len) == 0)
-        (void)sg_addr_from_sockaddr(&ss, &s->conn.local);
+    s->conn = conn;
+    if (getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0)
+        (void)sg_addr_from_sockaddr(&ss, &result.local);
     dial_record(s, attempt);
-    result.conn = &s->conn;
-    result.remote = s->conn.remote;
-    result.local = s->conn.local;
+    result.conn = conn;
+    result.remote = attempt->addr;
     dial_finish(dial, &result);
 }
 
@@ -252,8 +282,9 @@ attempt_ready(struct ev_loop *loop, ev_io *io, int revents)
     int err = 0;
     socklen_t len = sizeof err;
 
-    (void)loop, (void)revents;
-    if (getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+    (void)loop;
+    /* An error shows as both: only then it has to be asked for. */
+    if ((revents & EV_READ) != 0 && getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
         err = errno;
     if (err == 0)
         dial_won(attempt->dial, attempt);
@@ -299,28 +330,31 @@ attempt_connect(struct dial_attempt *attempt)
 {
     struct sg_session *s = attempt->dial->session;
     struct sg_conn *conn = &attempt->conn;
-    struct sockaddr_storage ss;
-    const socklen_t len = sg_addr_to_sockaddr(&attempt->addr, &ss);
+    const int family = attempt->addr.family == SG_FAMILY_IPV4 ? AF_INET : AF_INET6;
     int err;
 
-    conn->fd = socket(ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    do
+        conn->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    while (conn->fd == -1 && sg_pipes_spare(errno));
     if (conn->fd == -1) {
         attempt_connect_failed(attempt, errno);
         return;
     }
-    ev_io_init(&conn->io, attempt_ready, conn->fd, EV_WRITE);
+    ev_io_init(&conn->io, attempt_ready, conn->fd, EV_READ | EV_WRITE);
     conn->io.data = attempt;
-    conn->remote = attempt->addr;
-    sg_socket_options(conn->fd, &sg_worker_boot()->conf->core.timeouts);
     if (attempt_source(s, conn->fd, &attempt->addr) == -1) {
         attempt_connect_failed(attempt, errno);
         return;
     }
-    err = connect(conn->fd, (const struct sockaddr *)&ss, len) == -1 ? errno : 0;
+    err = sg_socket_connect(conn->fd, &attempt->addr);
     if (err == 0 || attempt_sent(err))
         sg_record_add_tried(s->rec, &attempt->addr);
     if (err != 0 && err != EINPROGRESS) {
         attempt_connect_failed(attempt, err);
+        return;
+    }
+    if (err == 0) {
+        dial_won(attempt->dial, attempt);
         return;
     }
     ev_io_start(sg_worker_loop(), &conn->io);
@@ -377,7 +411,7 @@ dial_next(const struct sg_dial *dial, struct sg_addr *addr_out)
     if (dial->n_attempts >= (names != NULL ? DIAL_ATTEMPTS : 1))
         return false;
     if (names == NULL) {
-        *addr_out = dial->session->request.addr;
+        *addr_out = dial->session->request->addr;
         return true;
     }
     for (unsigned i = 0; i < DIAL_FAMILIES && names->started; i++) {
@@ -444,7 +478,7 @@ dial_take(struct dial_family *family, const struct sg_found *found)
 
         if (dial_knows(names, &addr))
             continue;
-        addr.port = dial->session->request.port;
+        addr.port = dial->session->request->port;
         family->addrs[family->n++] = addr;
     }
     if (found->result == SG_RESOLVED_ADDRS)
@@ -504,7 +538,7 @@ static void
 dial_look_up(struct sg_dial *dial)
 {
     static const uint8_t families[DIAL_FAMILIES] = { [DIAL_IPV6] = SG_FAMILY_IPV6, [DIAL_IPV4] = SG_FAMILY_IPV4 };
-    const struct sg_request *req = &dial->session->request;
+    const struct sg_request *req = dial->session->request;
     struct dial_names *names = dial->names;
     const bool ipv6 = req->ver != SG_SOCKS4_VN || dial->session->listener->conf->socks4_ipv6;
 
@@ -555,14 +589,14 @@ sg_dial(struct sg_instance *inst, struct sg_session *s,
 {
     struct sg_dial *dial;
 
-    if (s->state != SG_STATE_COMMAND || s->ending || s->conn.fd != -1 || s->bind != NULL ||
+    if (s->state != SG_STATE_COMMAND || s->ending || s->conn != NULL || s->bind != NULL ||
         (s->dial != NULL && !s->dial->over))
         return -1;
     dial = calloc(1, sizeof *dial);
     if (dial == NULL)
         return -1;
     dial->session = s;
-    if (s->request.name != NULL && dial_names_new(dial) == -1) {
+    if (s->request->name != NULL && dial_names_new(dial) == -1) {
         free(dial);
         return -1;
     }

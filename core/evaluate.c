@@ -5,6 +5,7 @@
 #include "evaluate.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "addrs.h"
@@ -33,8 +34,20 @@ sg_evaluate_datagram(const struct sg_wire_request *wire, const char *name, struc
         req_out->addr = (struct sg_addr){ .family = SG_FAMILY_NONE };
 }
 
-/* The name is kept in the record: it is bounded there and lives as long as the session. */
+/* Of an association DST says where the client sends from; where to is not known yet. */
 static void
+evaluate_open(struct sg_request *req, const struct sg_wire_request *wire)
+{
+    req->source = wire->addr; /* a name says nothing: what is left is the port */
+    req->source.port = wire->port;
+    req->addr = (struct sg_addr){ .family = SG_FAMILY_NONE };
+    req->name = NULL;
+    req->name_len = 0;
+    req->port = 0;
+}
+
+/* The name is kept in the record: it is bounded there and lives as long as the session. */
+static int
 evaluate_keep(struct sg_session *s, const struct sg_wire_request *wire)
 {
     struct sg_record *rec = s->rec;
@@ -47,16 +60,25 @@ evaluate_keep(struct sg_session *s, const struct sg_wire_request *wire)
         rec->target = wire->addr;
     if (wire->name != NULL)
         (void)sg_record_put(rec, &rec->name, wire->name, wire->name_len); /* user and host always fit */
-    sg_evaluate_datagram(wire, sg_record_get(rec, &rec->name), &s->request);
-    if (wire->cmd == SG_CMD_UDP_ASSOCIATE) {
-        s->request.source = wire->addr; /* a name says nothing: what is left is the port */
-        s->request.source.port = wire->port;
-        s->request.addr = (struct sg_addr){ .family = SG_FAMILY_NONE };
-        s->request.name = NULL;
-        s->request.name_len = 0;
-        s->request.port = 0;
-    }
-    s->have_request = true;
+    s->request = malloc(sizeof *s->request);
+    if (s->request == NULL)
+        return -1;
+    sg_evaluate_datagram(wire, sg_record_get(rec, &rec->name), s->request);
+    if (wire->cmd == SG_CMD_UDP_ASSOCIATE)
+        evaluate_open(s->request, wire);
+    return 0;
+}
+
+void
+sg_evaluate_malformed(struct sg_session *s, const struct sg_wire_request *wire)
+{
+    if (wire->name == NULL)
+        return;
+    s->rec->ver = wire->ver;
+    s->rec->requested = true;
+    s->rec->cmd = wire->cmd;
+    s->rec->port = wire->port;
+    (void)sg_record_put(s->rec, &s->rec->name, wire->name, wire->name_len);
 }
 
 /* An address as the text of a SOCKS4a name: BIND could not tell the client where it listens. */
@@ -72,7 +94,8 @@ sg_evaluate_wire(struct sg_session *s, const struct sg_wire_request *wire)
 {
     const bool strict = sg_worker_boot()->conf->core.strict;
 
-    evaluate_keep(s, wire);
+    if (evaluate_keep(s, wire) == -1)
+        return (struct sg_refusal){ SG_REASON_SHORTAGE, SG_REP_GENERAL_FAILURE };
     if ((wire->rsv != 0 && strict) || (wire->cmd == SG_CMD_CONNECT && wire->port == 0)) {
         sg_trace_core(s->trace, NULL, wire->rsv != 0 && strict ? "RSV is not 0" : "CONNECT to port 0 reaches nobody");
         return (struct sg_refusal){ SG_REASON_PROTOCOL_ERROR, SG_REP_GENERAL_FAILURE };

@@ -29,6 +29,8 @@ struct sg_grant {
 
 /* May this client connect at all? The listener's `clients`, before any module. */
 bool sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_addr *client);
+/* A request that cannot be: no module hears of it, but a name that no host has stands in the record. */
+void sg_evaluate_malformed(struct sg_session *s, const struct sg_wire_request *wire);
 /* From the wire to what modules see: fills s->request and its part of the record. */
 struct sg_refusal sg_evaluate_wire(struct sg_session *s, const struct sg_wire_request *wire);
 /* The request phase has ended: remembers what the target phase needs, and the rule. */

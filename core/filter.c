@@ -16,29 +16,31 @@ sg_session_set_filter(struct sg_session *s, const struct sg_filter_ops *ops, voi
         ops->unwrap == NULL || (ops->wrap_datagram == NULL) != (ops->unwrap_datagram == NULL) || ops->max_plain == 0 ||
         ops->max_plain > FILTER_SIZE_MAX || ops->max_overhead > FILTER_SIZE_MAX)
         return -1;
-    s->filter = ops;
-    s->filter_state = state;
+    s->filter = malloc(sizeof *s->filter);
+    if (s->filter == NULL)
+        return -1;
+    *s->filter = (struct sg_filter){ .ops = ops, .state = state };
     return 0;
 }
 
 size_t
 sg_filter_frame_max(const struct sg_session *s)
 {
-    return s->filter->max_plain + s->filter->max_overhead;
+    return s->filter->ops->max_plain + s->filter->ops->max_overhead;
 }
 
 int
 sg_filter_wrap(struct sg_session *s, const uint8_t *plain, size_t len, struct sg_buf *out)
 {
     while (len > 0) {
-        const size_t n = len < s->filter->max_plain ? len : s->filter->max_plain;
+        const size_t n = len < s->filter->ops->max_plain ? len : s->filter->ops->max_plain;
         uint32_t before;
         int wrapped;
 
-        if (sg_buf_room(out) < n + s->filter->max_overhead)
+        if (sg_buf_room(out) < n + s->filter->ops->max_overhead)
             return -1;
         before = sg_worker_enter(s->auth);
-        wrapped = s->filter->wrap(s->filter_state, plain, n, out);
+        wrapped = s->filter->ops->wrap(s->filter->state, plain, n, out);
         sg_worker_leave(before);
         if (wrapped != 0)
             return -1;
@@ -59,7 +61,7 @@ sg_filter_unwrap(struct sg_session *s, struct sg_buf *out)
     if (len == 0)
         return 0;
     before = sg_worker_enter(s->auth);
-    n = s->filter->unwrap(s->filter_state, wire, len, out);
+    n = s->filter->ops->unwrap(s->filter->state, wire, len, out);
     sg_worker_leave(before);
     if (n < 0 || (size_t)n > len || (n == 0 && len >= sg_filter_frame_max(s)))
         return -1;
@@ -70,14 +72,14 @@ sg_filter_unwrap(struct sg_session *s, struct sg_buf *out)
 bool
 sg_filter_has_datagrams(const struct sg_session *s)
 {
-    return s->filter->wrap_datagram != NULL;
+    return s->filter->ops->wrap_datagram != NULL;
 }
 
 int
 sg_filter_wrap_datagram(struct sg_session *s, const uint8_t *plain, size_t len, struct sg_buf *out)
 {
     const uint32_t before = sg_worker_enter(s->auth);
-    const int wrapped = s->filter->wrap_datagram(s->filter_state, plain, len, out);
+    const int wrapped = s->filter->ops->wrap_datagram(s->filter->state, plain, len, out);
 
     sg_worker_leave(before);
     return wrapped == 0 ? 0 : -1;
@@ -87,7 +89,7 @@ int
 sg_filter_unwrap_datagram(struct sg_session *s, const uint8_t *wire, size_t len, struct sg_buf *out)
 {
     const uint32_t before = sg_worker_enter(s->auth);
-    const int unwrapped = s->filter->unwrap_datagram(s->filter_state, wire, len, out);
+    const int unwrapped = s->filter->ops->unwrap_datagram(s->filter->state, wire, len, out);
 
     sg_worker_leave(before);
     return unwrapped == 0 ? 0 : -1;
@@ -98,11 +100,14 @@ sg_filter_free(struct sg_session *s)
 {
     uint32_t before;
 
-    if (s->filter != NULL && s->filter->free != NULL) {
+    if (s->filter == NULL)
+        return;
+    if (s->filter->ops->free != NULL) {
         before = sg_worker_enter(s->auth);
-        s->filter->free(s->filter_state);
+        s->filter->ops->free(s->filter->state);
         sg_worker_leave(before);
     }
+    sg_buf_free(&s->filter->plain);
+    free(s->filter);
     s->filter = NULL;
-    s->filter_state = NULL;
 }

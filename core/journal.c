@@ -23,7 +23,7 @@ static struct {
     uint32_t *ring;
     char *records;
     int bell;
-    bool strict, rung;  /* rung: there is something since the last bell */
+    bool strict, due;   /* due: there is something since the last bell */
     uint64_t reclaimed; /* entries of the ring whose slots are back */
     uint64_t seen_done; /* what acks->done was when it last moved */
     int64_t seen_at_ms;
@@ -270,15 +270,21 @@ sg_journal_publish(struct sg_record *rec, enum sg_record_state state)
         return;
     journal.ring[put & (journal.head->ring_size - 1)] = SG_TABLE_ENTRY(slot, rec->use, state == SG_RECORD_ENDED);
     atomic_store_explicit(&journal.head->put, put + 1, memory_order_release);
-    journal.rung = true;
+    journal.due = true;
+}
+
+bool
+sg_journal_due(void)
+{
+    return journal.due;
 }
 
 void
 sg_journal_bell(void)
 {
-    if (!journal.rung)
+    if (!journal.due)
         return;
-    journal.rung = false;
+    journal.due = false;
     /* A bell that is full is heard already. */
     if (journal.bell != -1)
         (void)!write(journal.bell, "", 1);

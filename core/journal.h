@@ -42,8 +42,8 @@ struct sg_record *sg_journal_take(void);
 struct sg_record *sg_journal_event(enum sg_event event, const struct sg_record *about);
 /* What was written to it before is published. ENDED: it belongs to the journal again. */
 void sg_journal_publish(struct sg_record *rec, enum sg_record_state state);
-/* At the end of a turn: wakes the logger, if there is something for it. */
-void sg_journal_bell(void);
+bool sg_journal_due(void);  /* is there something that the logger has not been told of? */
+void sg_journal_bell(void); /* wakes it, if there is */
 /* The number of a name in this table; 0: it has none. */
 uint16_t sg_journal_name(const char *name);
 /* A record that nobody reads: for who has given his back. Publishing it does nothing. */

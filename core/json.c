@@ -33,27 +33,40 @@ json_escape(struct sg_json *json, unsigned unit)
     json_put(json, text, (size_t)snprintf(text, sizeof text, "\\u%04x", unit & 0xffff));
 }
 
+/* A character as a number: beyond the first plane two units of UTF-16. */
+static void
+json_number_of(struct sg_json *json, uint32_t c)
+{
+    if (c > 0xffff) {
+        json_escape(json, 0xd800 + ((c - 0x10000) >> 10));
+        json_escape(json, 0xdc00 + ((c - 0x10000) & 0x3ff));
+    } else {
+        json_escape(json, c);
+    }
+}
+
 /* One character, or one octet that is none. */
 static size_t
 json_char(struct sg_json *json, const uint8_t *p, size_t n)
 {
+    const uint8_t stand_in[4] = { 0xf4, 0x8f, (uint8_t)(0xbc | p[0] >> 6), (uint8_t)(0x80 | (p[0] & 0x3f)) };
     uint32_t c;
-    const size_t len = sg_utf8_next(p, n, &c);
+    size_t len = sg_utf8_next(p, n, &c), size = len;
 
     if (len == 0 || (c >= 0x10ff80 && c <= 0x10ffff)) {
-        const uint8_t stand_in[4] = { 0xf4, 0x8f, (uint8_t)(0xbc | p[0] >> 6), (uint8_t)(0x80 | (p[0] & 0x3f)) };
-
-        json_put(json, (const char *)stand_in, sizeof stand_in);
-        return 1;
+        c = 0x10ff00u | p[0];
+        p = stand_in;
+        len = 1;
+        size = sizeof stand_in;
     }
     if (c == '"' || c == '\\') {
         const char text[2] = { '\\', (char)c };
 
         json_put(json, text, 2);
-    } else if (!sg_utf8_harmless(c)) {
-        json_escape(json, c);
+    } else if (!sg_utf8_harmless(c) || (json->ascii && c > 0x7e)) {
+        json_number_of(json, c);
     } else {
-        json_put(json, (const char *)p, len);
+        json_put(json, (const char *)p, size);
     }
     return len;
 }
@@ -153,18 +166,16 @@ void
 sg_json_counts(struct sg_json *json, const char *name, const char *const *names, const uint32_t *counts, size_t n)
 {
     const size_t mark = json_member(json, name);
-    const char *between = "{";
     char text[24];
 
+    json_put(json, "{", 1);
     for (size_t i = 0; i < n; i++) {
-        if (counts[i] == 0)
-            continue;
-        json_put(json, between, 1);
+        if (i > 0)
+            json_put(json, ",", 1);
         json_quoted(json, names[i], strlen(names[i]));
         json_put(json, text, (size_t)snprintf(text, sizeof text, ":%" PRIu32, counts[i]));
-        between = ",";
     }
-    json_put(json, *between == '{' ? "{}" : "}", *between == '{' ? 2 : 1);
+    json_put(json, "}", 1);
     json_member_end(json, mark);
 }
 

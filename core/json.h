@@ -8,6 +8,9 @@
  * every line is valid JSON and valid UTF-8, and no two different strings of octets look alike after parsing: who needs
  * the octets turns U+10FF80..U+10FFFF back into 80..FF and encodes the rest as UTF-8.
  *
+ * With `ascii` set, every character beyond ASCII is written as \uHHHH, or as two of them (RFC 8259, section 7): the values
+ * are the same.
+ *
  * A member that does not fit is left out whole, and the object ends with "cut":true.
  */
 #ifndef SG_JSON_H
@@ -22,6 +25,7 @@ struct sg_json {
     size_t size, len;
     bool open; /* a member is being written, and fits so far */
     bool cut;
+    bool ascii; /* set it behind sg_json_begin() */
 };
 
 void sg_json_begin(struct sg_json *json, char *text, size_t size); /* size: 64 at least */
@@ -30,7 +34,7 @@ void sg_json_string(struct sg_json *json, const char *name, const char *text);
 void sg_json_number(struct sg_json *json, const char *name, int64_t number);
 void sg_json_true(struct sg_json *json, const char *name);
 void sg_json_strings(struct sg_json *json, const char *name, const char *const *texts, size_t n);
-/* An object of those that are not 0. */
+/* An object: each name with its number. */
 void sg_json_counts(struct sg_json *json, const char *name, const char *const *names, const uint32_t *counts, size_t n);
 size_t
 sg_json_end(struct sg_json *json); /* closes the object, adds a line feed and a NUL; the length without the NUL */

@@ -14,6 +14,7 @@
 
 #include "addrs.h"
 #include "log.h"
+#include "pipes.h"
 #include "session.h"
 
 #define LISTENER_BATCH 16
@@ -22,6 +23,8 @@
 struct listener {
     ev_io io; /* first member */
     const struct sg_worker_listener *conf;
+    struct sg_addr local; /* of every session; family NONE: each has its own */
+    unsigned turn;        /* of the loop, in which the last one was accepted */
 };
 
 static struct {
@@ -72,41 +75,67 @@ sg_listeners_room(void)
     listeners_resume();
 }
 
+/* The address that a socket has here; -1: none that we know. */
+static int
+listener_name(int fd, struct sg_addr *addr_out)
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof ss;
+
+    return getsockname(fd, (struct sockaddr *)&ss, &len) == 0 ? sg_addr_from_sockaddr(&ss, addr_out) : -1;
+}
+
+static int
+listener_local(const struct listener *listener, int fd, struct sg_addr *local_out)
+{
+    if (listener->local.family == SG_FAMILY_NONE)
+        return listener_name(fd, local_out);
+    *local_out = listener->local;
+    return 0;
+}
+
 /* True: one was taken, and there may be more. */
 static bool
 listener_accept(struct listener *listener)
 {
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
-    struct sg_addr client;
+    struct sg_addr client, local;
     int fd;
 
     if (!sg_session_reserve()) {
         listeners_pause("limits.sessions is reached, a required log cannot be written, or memory is short");
         return false;
     }
-    fd = accept4(listener->io.fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    do
+        fd = accept4(listener->io.fd, (struct sockaddr *)&ss, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    while (fd == -1 && sg_pipes_spare(errno));
     if (fd == -1) {
         /* No descriptors, no memory, or nothing that we know: the socket stays ready, and we would spin. */
         if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
             listeners_pause(strerror(errno));
         return false;
     }
-    if (sg_addr_from_sockaddr(&ss, &client) == -1) {
+    if (sg_addr_from_sockaddr(&ss, &client) == -1 || listener_local(listener, fd, &local) == -1) {
         (void)close(fd);
         return true;
     }
-    (void)sg_session_new(listener->conf, fd, &client);
+    (void)sg_session_new(listener->conf, fd, &client, &local);
     return true;
 }
 
 static void
 listener_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
+    struct listener *listener = (struct listener *)io;
+    const unsigned turn = ev_iteration(loop);
+    /* Two turns in a row are a queue. Another worker may be idle: take it only when there is nothing else to do. */
+    const unsigned n = turn - listener->turn <= 1 ? LISTENER_BATCH : 1;
+
     (void)revents;
-    /* Another worker may be idle: take more than one only when there is nothing else to do. */
-    for (unsigned i = 0; i < LISTENER_BATCH; i++)
-        if (!listener_accept((struct listener *)io) || ev_pending_count(loop) > 0)
+    listener->turn = turn;
+    for (unsigned i = 0; i < n; i++)
+        if (!listener_accept(listener) || ev_pending_count(loop) > 0)
             return;
 }
 
@@ -118,8 +147,13 @@ sg_listeners_open(const struct sg_worker_boot *boot)
         return -1;
     listeners.n = boot->n_listeners;
     for (size_t i = 0; i < listeners.n; i++) {
-        listeners.v[i].conf = &boot->listeners[i];
-        ev_io_init(&listeners.v[i].io, listener_ready, boot->listeners[i].fd, EV_READ);
+        struct listener *listener = &listeners.v[i];
+
+        listener->conf = &boot->listeners[i];
+        if (listener_name(listener->conf->fd, &listener->local) == -1 ||
+            (sg_addr_special(&listener->local) & SG_SPECIAL_UNSPECIFIED) != 0)
+            listener->local.family = SG_FAMILY_NONE;
+        ev_io_init(&listener->io, listener_ready, boot->listeners[i].fd, EV_READ);
     }
     ev_init(&listeners.retry, listeners_retry);
     return 0;

@@ -39,8 +39,10 @@ core_libcore_a_SOURCES = \
 	core/evaluate.c \
 	core/events.c \
 	core/explain.c \
+	core/fields.c \
 	core/file.c \
 	core/filter.c \
+	core/format.c \
 	core/generation.c \
 	core/hooks.c \
 	core/hosts.c \
@@ -59,9 +61,11 @@ core_libcore_a_SOURCES = \
 	core/module.c \
 	core/module_file.c \
 	core/msg.c \
+	core/notify.c \
 	core/ownaddr.c \
 	core/peers.c \
 	core/pending.c \
+	core/pipes.c \
 	core/policy.c \
 	core/proc.c \
 	core/question.c \
@@ -70,6 +74,9 @@ core_libcore_a_SOURCES = \
 	core/record.c \
 	core/record_old.c \
 	core/relay.c \
+	core/relay_copy.c \
+	core/relay_filter.c \
+	core/relay_splice.c \
 	core/resolve.c \
 	core/resolve_cache.c \
 	core/schema.c \
@@ -79,6 +86,7 @@ core_libcore_a_SOURCES = \
 	core/session.c \
 	core/session_api.c \
 	core/session_io.c \
+	core/sessions.c \
 	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \

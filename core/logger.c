@@ -87,7 +87,7 @@ static void
 table_free(struct logger_table *table)
 {
     if (table->table.head != NULL)
-        sg_table_unmap(&table->table);
+        sg_table_close(&table->table);
     if (table->acks != NULL)
         (void)munmap(table->acks, sizeof *table->acks);
     if (table->pidfd != -1)
@@ -135,7 +135,7 @@ table_look(struct logger_table *table)
     if (table->dead)
         return;
     table->dead = atomic_load_explicit(&head->closed, memory_order_acquire) != 0;
-    if (table->pidfd == -1 && head->born != 0 && sg_proc_born(pid) == head->born)
+    if (table->pidfd == -1 && head->born != 0 && sg_proc_lives(pid, head->born))
         table->pidfd = sg_proc_pidfd(pid);
     poll_fd.fd = table->pidfd;
     if (table->pidfd != -1 && poll(&poll_fd, 1, 0) == 0)
@@ -280,7 +280,10 @@ batch_fill(struct batch *batch)
         batch_slot(batch, place->slots++);
 }
 
-/* True: something was dealt with. `give_up`: the log cannot be written now, and what is due is only counted. */
+/*
+ * True: something was dealt with. `give_up`: the log cannot be written now. What is due waits, for which the table is made;
+ * but only so much of it as leaves room for sessions, the rest is counted.
+ */
 static bool
 logger_batch(struct sg_sink *sink, struct logger_table *table, bool give_up)
 {
@@ -290,6 +293,8 @@ logger_batch(struct sg_sink *sink, struct logger_table *table, bool give_up)
     if (log == NULL)
         return false;
     batch.place = log_place(log);
+    if (give_up && sg_table_put(&table->table) - batch.place.done <= table->table.n_slots / 2)
+        return false;
     batch_fill(&batch);
     if (batch.steps == 0)
         return false;
@@ -352,9 +357,7 @@ logger_serve(struct sg_sink *sink)
 {
     bool any = false, give_up;
 
-    if (!sg_sink_ready(sink))
-        return false;
-    give_up = logger_tell_lost(sink) == -1;
+    give_up = !sg_sink_ready(sink) || logger_tell_lost(sink) == -1;
     for (struct logger_table *table = logger.tables; table != NULL && (!give_up || sg_sink_drops(sink));
          table = table->next)
         any = logger_batch(sink, table, give_up) || any;

@@ -32,6 +32,7 @@
 #include "master_gen.h"
 #include "master_state.h"
 #include "msg.h"
+#include "notify.h"
 #include "supervise.h"
 
 #define MASTER_STOP_MS 4500
@@ -97,6 +98,7 @@ master_stop(void)
     if (master.stopping)
         return;
     sg_logf(SG_LOG_NOTICE, "stopping");
+    sg_notifyf(SG_NOTIFY_STOPPING, "stopping");
     master.stopping = master.quitting = true;
     master.kill_at_ms = sg_mono_ms() + MASTER_STOP_MS;
     sg_master_tell_all(&master, SG_MSG_STOP, SG_GEN_STOPPING);
@@ -109,6 +111,8 @@ master_quit(void)
     if (master.quitting)
         return;
     sg_logf(SG_LOG_NOTICE, "draining, then stopping");
+    /* Not STOPPING yet: for a stop the manager has less patience than sessions may have. */
+    sg_notifyf(SG_NOTIFY_STATUS, "draining, then stopping");
     master.quitting = true;
     sg_sockets_clear(&master.sockets);
     sg_master_tell_all(&master, SG_MSG_DRAIN, SG_GEN_DRAINING);
@@ -186,9 +190,9 @@ master_due(int64_t now_ms)
 static int
 master_timeout(int64_t now_ms)
 {
-    int64_t until = INT64_MAX;
+    int64_t until = sg_notify_watchdog(now_ms);
 
-    if (master.kill_at_ms != 0)
+    if (master.kill_at_ms != 0 && master.kill_at_ms < until)
         until = master.kill_at_ms;
     if (master.restart_wanted && sg_throttle_next(&master.throttle, now_ms) < until)
         until = sg_throttle_next(&master.throttle, now_ms);
@@ -236,6 +240,8 @@ master_run(void)
         return 1; /* the first generation could not be started: it has said why */
     if (master.pid_fd != -1)
         (void)unlink(master.pid_file);
+    if (!master.stopping)
+        sg_notifyf(SG_NOTIFY_STOPPING, "stopped");
     sg_logf(SG_LOG_NOTICE, "stopped");
     return 0;
 }
@@ -246,6 +252,7 @@ sg_master_main(const char *conf_path)
     char binary[PATH_MAX];
     const ssize_t n = readlink("/proc/self/exe", binary, sizeof binary - 1);
 
+    sg_notify_init();
     master.conf_path = conf_path;
     master.signals = master_signals();
     master.ids_fd = master_ids();
@@ -264,6 +271,7 @@ sg_master_main(const char *conf_path)
 int
 sg_master_resume(int state_fd)
 {
+    sg_notify_init();
     master.signals = master_signals();
     if (master.signals == -1 || sg_master_restore(&master, state_fd) == -1) {
         sg_logf(SG_LOG_EMERG, "the state of the old master cannot be taken over");

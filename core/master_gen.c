@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "log.h"
 #include "msg.h"
+#include "notify.h"
 #include "proc.h"
 #include "status.h"
 
@@ -55,6 +56,18 @@ sg_master_hopeless(const struct sg_master *master)
         if (master->gens[i].state != SG_GEN_NONE)
             return false;
     return !master->restart_wanted;
+}
+
+static const char *
+gen_purpose(const struct sg_gen *gen)
+{
+    static const char *const names[] = {
+#define X(name, text) text,
+        SG_PURPOSES(X)
+#undef X
+    };
+
+    return names[gen->purpose];
 }
 
 static void
@@ -190,6 +203,8 @@ sg_master_spawn(struct sg_master *master, enum sg_purpose purpose)
             gen->state = SG_GEN_NONE;
         return -1;
     }
+    if (purpose == SG_PURPOSE_RELOAD || purpose == SG_PURPOSE_UPGRADE)
+        sg_notifyf(SG_NOTIFY_RELOADING, "%s: generation %u is loading", gen_purpose(gen), gen->number);
     return 0;
 }
 
@@ -314,11 +329,8 @@ gen_make_current(struct sg_master *master, struct sg_gen *gen)
     if (gen->purpose == SG_PURPOSE_START)
         sg_logf(SG_LOG_NOTICE, "ready: generation %u, %u workers", gen->number, gen->workers);
     else
-        sg_logf(SG_LOG_NOTICE, "%s done: generation %u replaces %u",
-                gen->purpose == SG_PURPOSE_RELOAD    ? "reload"
-                : gen->purpose == SG_PURPOSE_UPGRADE ? "upgrade"
-                                                     : "restart",
-                gen->number, old_number);
+        sg_logf(SG_LOG_NOTICE, "%s done: generation %u replaces %u", gen_purpose(gen), gen->number, old_number);
+    sg_notifyf(SG_NOTIFY_READY, "%s done: generation %u, %u workers", gen_purpose(gen), gen->number, gen->workers);
     gen_report(master, gen, true, "");
 }
 
@@ -332,12 +344,15 @@ gen_failed(struct sg_master *master, struct sg_gen *gen, const char *text)
     gen_report(master, gen, false, text);
     if (gen->purpose == SG_PURPOSE_START) {
         sg_logf(SG_LOG_EMERG, "not started: %.*s", line, text);
+        sg_notifyf(SG_NOTIFY_STATUS, "not started: %.*s", line, text);
     } else if (current != NULL) {
-        sg_logf(SG_LOG_ERR, "%s failed: %.*s; generation %u goes on",
-                gen->purpose == SG_PURPOSE_UPGRADE ? "upgrade" : "reload", line, text, current->number);
+        sg_logf(SG_LOG_ERR, "%s failed: %.*s; generation %u goes on", gen_purpose(gen), line, text, current->number);
+        sg_notifyf(SG_NOTIFY_READY, "%s failed, generation %u goes on: %.*s", gen_purpose(gen), current->number, line,
+                   text);
         gen_tell_outcome(current, SG_MSG_REFUSED, gen, text);
     } else {
         sg_logf(SG_LOG_ERR, "restart failed: %.*s; it is tried again", line, text);
+        sg_notifyf(SG_NOTIFY_STATUS, "restart failed, it is tried again: %.*s", line, text);
         sg_throttle_failed(&master->throttle, sg_mono_ms());
         master->restart_wanted = true;
     }
@@ -459,8 +474,10 @@ sg_master_gen_died(struct sg_master *master, struct sg_gen *gen, int status)
         (void)snprintf(gen->failure, sizeof gen->failure, "the generation ended: %s", text);
     if (state == SG_GEN_CURRENT || (state != SG_GEN_LOADING && status != 0))
         sg_logf(SG_LOG_ERR, "generation %u (pid %d) ended: %s", gen->number, (int)gen->pid, text);
-    if (state == SG_GEN_CURRENT && !master->quitting)
+    if (state == SG_GEN_CURRENT && !master->quitting) {
+        sg_notifyf(SG_NOTIFY_STATUS, "generation %u has ended: %s; it is restarted", gen->number, text);
         master->restart_wanted = true;
+    }
     gen->state = SG_GEN_NONE;
     if (state == SG_GEN_LOADING && !master->quitting)
         gen_failed(master, gen, gen->failure);

@@ -14,6 +14,7 @@
 
 #include "log.h"
 #include "msg.h"
+#include "notify.h"
 
 /* Which descriptors survive execve(): all that the state names, for the moment of the call. */
 static void
@@ -126,8 +127,10 @@ sg_master_exec(struct sg_master *master)
     if (state_write(master, fd) == 0 && lseek(fd, 0, SEEK_SET) == 0) {
         (void)snprintf(number, sizeof number, "%d", fd);
         state_inherit(master, true);
+        sg_notify_inherit(true);
         (void)execv(master->binary, argv);
         err = errno;
+        sg_notify_inherit(false);
         state_inherit(master, false);
     } else {
         err = errno;

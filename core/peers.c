@@ -113,7 +113,7 @@ peers_take(struct sg_peers_lookup *lookup, const struct sg_found *found)
     lookup->open = false;
     for (unsigned i = 0; i < found->n && peers->found < SG_PEERS_MAX; i++) {
         peers->v[peers->found] = found->v[i];
-        peers->v[peers->found++].port = peers->session->request.port;
+        peers->v[peers->found++].port = peers->session->request->port;
     }
     /* That nobody could say outweighs that one family has nothing. */
     if (found->result == SG_RESOLVED_ADDRS || (found->result == SG_RESOLVED_NONE && peers->failed))
@@ -181,11 +181,11 @@ sg_peers_find(struct sg_peers *peers, struct sg_session *s, void (*done)(struct 
     peers->session = s;
     peers->done = done;
     peers->deadline.expired = peers_expired;
-    if (s->request.name != NULL) {
-        peers_look_up(peers, &s->request);
+    if (s->request->name != NULL) {
+        peers_look_up(peers, s->request);
         return;
     }
-    peers->v[0] = s->request.addr;
+    peers->v[0] = s->request->addr;
     peers->found = 1;
     peers_judge(peers);
 }

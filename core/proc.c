@@ -221,8 +221,9 @@ sg_proc_runtime_dir(const char *dir)
     return 0;
 }
 
-int64_t
-sg_proc_born(pid_t pid)
+/* When it was born, and the letter of its state; 0: /proc shows no such process. */
+static int64_t
+proc_stat(pid_t pid, char *state_out)
 {
     char path[64], text[1024];
     const char *at;
@@ -238,7 +239,27 @@ sg_proc_born(pid_t pid)
     text[n > 0 ? n : 0] = '\0';
     /* The name may hold blanks and brackets; what follows the last bracket is numbers, and birth is the twentieth. */
     at = strrchr(text, ')');
+    *state_out = at != NULL && at[1] != '\0' ? at[2] : '\0';
     for (int field = 0; at != NULL && field < 20; field++)
         at = strchr(at + 1, ' ');
     return at != NULL ? strtoll(at, NULL, 10) : 0;
+}
+
+int64_t
+sg_proc_born(pid_t pid)
+{
+    char state;
+
+    return proc_stat(pid, &state);
+}
+
+bool
+sg_proc_lives(pid_t pid, int64_t born)
+{
+    char state;
+    const int64_t seen = proc_stat(pid, &state);
+
+    if (seen != 0)
+        return seen == born && state != 'Z' && state != 'X';
+    return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
 }

@@ -38,6 +38,8 @@ void sg_proc_ignore_signals(void);
 int sg_proc_pidfd(pid_t pid);
 /* When a process was born, in the kernel's ticks; 0: there is none. A pid and this name it for good. */
 int64_t sg_proc_born(pid_t pid);
+/* Is the process of that number and birth alive? Where /proc hides it (hidepid), the number alone decides. */
+bool sg_proc_lives(pid_t pid, int64_t born);
 /*
  * Makes the runtime directory and, for a prefix that nobody has used yet, the folders above it. -1 and errno; EPERM: it is
  * somebody else's, or others can write there.

@@ -226,7 +226,7 @@ question_resolve(const struct sg_session *s, struct sg_question_addrs *addrs)
 
     for (size_t f = 0; f < sizeof families; f++) {
         struct question_lookup q = { .lookup = { .done = question_found } };
-        const struct sg_found *found = sg_resolve(&q.lookup, s->request.name, s->request.name_len, families[f]);
+        const struct sg_found *found = sg_resolve(&q.lookup, s->request->name, s->request->name_len, families[f]);
 
         if (found == NULL && question_wait(&q.done))
             found = &q.found;
@@ -275,8 +275,8 @@ question_targets(struct sg_session *s, const struct sg_question *q, struct sg_po
     struct sg_question_addrs addrs = q->addrs;
     int status = 1;
 
-    if (s->request.name == NULL)
-        return question_target(s, &s->request.addr, reply);
+    if (s->request->name == NULL)
+        return question_target(s, &s->request->addr, reply);
     if (addrs.n == 0 && !q->resolve) {
         reply->kind = s->undecided ? SG_REPLY_LOOKUP : SG_REPLY_ALLOW;
         reply->rep = s->undecided ? -1 : SG_REP_SUCCEEDED;
@@ -287,7 +287,7 @@ question_targets(struct sg_session *s, const struct sg_question *q, struct sg_po
     question_refuse(reply, SG_REASON_RESOLVE_FAILED, SG_REP_HOST_UNREACHABLE); /* unless there is an address */
     question_order(&addrs);
     for (unsigned i = 0; i < addrs.n && status == 1; i++) {
-        addrs.v[i].port = s->request.port;
+        addrs.v[i].port = s->request->port;
         status = question_target(s, &addrs.v[i], reply);
     }
     return status;
@@ -312,7 +312,7 @@ question_datagram(struct sg_session *s, const struct sg_wire_request *wire, stru
     if (status != 0)
         return status;
     sg_trace_core(s->trace, NULL, "datagram");
-    sg_evaluate_datagram(wire, (const char *)wire->name, &s->request);
+    sg_evaluate_datagram(wire, (const char *)wire->name, s->request);
     if (question_phase(s, &walk, SG_PHASE_REQUEST, NULL) == -1)
         return -1;
     refusal = sg_evaluate_request(s, &walk.run, walk.outcome);
@@ -369,7 +369,7 @@ question_walk(struct sg_session *s, const struct sg_question *q, struct sg_polic
     status = wire.cmd == SG_CMD_UDP_ASSOCIATE ? question_datagram(s, &wire, reply) : question_request(s, &wire, reply);
     if (status == 0)
         status = question_targets(s, q, reply);
-    if (status == 1 && s->request.cmd == SG_CMD_UDP_ASSOCIATE && s->request.port != 0)
+    if (status == 1 && s->request != NULL && s->request->cmd == SG_CMD_UDP_ASSOCIATE && s->request->port != 0)
         reply->rep = -1; /* nobody is told of a datagram that is dropped */
     return status;
 }

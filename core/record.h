@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * record.h - what is written down about a session. The tables below are the only place where events, reasons and field
- * names are listed: code, documentation and tests are driven by them.
+ * record.h - what is written down about a session. The tables below are the only place where events and reasons are
+ * listed, as fields.h is for the names of fields: code, documentation and tests are driven by them.
  *
  * Every accepted connection ends in exactly one of session_refused; session_failed; session_start and session_end.
  */
@@ -209,6 +209,8 @@ void sg_record_set_dry_run(struct sg_record *rec, const char *label, uint8_t ver
 void sg_record_event_begin(struct sg_record *rec, enum sg_event event, const struct sg_record *about);
 /* 32 hexadecimal digits and a NUL. */
 void sg_record_id(const struct sg_record *rec, char text[33]);
+/* Likewise that of `cause`; false: there is none. */
+bool sg_record_cause(const struct sg_record *rec, char text[33]);
 
 const char *sg_event_name(enum sg_event event);
 const char *sg_reason_name(enum sg_reason reason);
@@ -219,10 +221,6 @@ struct sg_record_names {
     const char *(*name)(const struct sg_record_names *self, uint16_t number); /* NULL: there is none */
 };
 
-#define SG_RECORD_LINE_MAX 4096
-/* A line of JSON with its line feed; the length. What makes no sense is left out. */
-size_t sg_record_json(const struct sg_record *rec, enum sg_event event, const struct sg_record_names *names, char *line,
-                      size_t size);
 /* The event that a record stands for when it has ended. */
 enum sg_event sg_record_event(const struct sg_record *rec);
 

@@ -1,247 +1,207 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * relay.c - two flows, one each way.
+ * relay.c - two flows, one each way; what all ways of moving octets have in common (relay_flow.h has those).
  *
- *              up:    client --recv--> shared block --send--> target
- *              down:  target --recv--> shared block --send--> client
- *                                           |
- *                                  what was not taken --> waiting (<= 64 KiB), and nothing more is read until it is gone
+ *              up:    client --recv--> shared block --send--> target            copy: messages
+ *              down:  target --splice--> pipe --splice--> client                splice: streams
+ *              up:    client --recv--> frames --filter--> send--> target        filter: a METHOD that encapsulates
+ *                                          |
+ *                        what was not taken is held (<= 64 KiB, or a pipe), and nothing more is read until it is gone
  *
- * A flow: OPEN --end of file--> DRY --nothing waits, shutdown()--> SHUT. Both SHUT: the session has ended well.
- * With a filter the client's side of each flow is frames; `waiting` then always holds what comes out of it.
+ * A flow: OPEN --end of file--> DRY --nothing is held, shutdown()--> SHUT. Both SHUT: the session has ended well.
  */
 #include "relay.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
 #include "container.h"
-#include "filter_core.h"
+#include "relay_flow.h"
 
-/* Reads of one flow in one go, before others get their turn. */
-#define RELAY_ROUNDS 4
+/* So many reads in a row that filled the shared block are a stream. */
+#define RELAY_STREAM 2
+/* What fits into one segment wherever TCP runs: Nagle cannot hold back a part of it. */
+#define RELAY_SEGMENT 512
 
-enum flow_state { FLOW_OPEN, FLOW_DRY, FLOW_SHUT };
-
-struct flow {
-    bool up;
-    enum flow_state state;
-    bool more;             /* whole frames may wait in `in`, of which no event of the source would tell */
-    struct sg_buf waiting; /* on its way to the other side */
-    size_t not_payload;    /* at the front of `waiting`: the rest of a reply, frames (counted when made) */
-    uint64_t *count;
-};
-
-struct sg_relay {
-    struct flow up, down;
-};
-
-static int
-flow_source(const struct sg_session *s, const struct flow *flow)
-{
-    return flow->up ? s->fd : s->conn.fd;
-}
-
-static int
-flow_sink(const struct sg_session *s, const struct flow *flow)
-{
-    return flow->up ? s->conn.fd : s->fd;
-}
+/* ---- what movers share */
 
 /* A socket has failed: the other side gets a reset, whatever had already been sent. */
-static int
-flow_lost(struct sg_session *s, bool client, int err)
+enum sg_moved
+sg_flow_lost(struct sg_session *s, bool client, int err)
 {
     sg_session_reason(s,
                       client ? sg_session_lost(err, SG_REASON_CLIENT_RESET, SG_REASON_CLIENT_UNREACHABLE)
                              : sg_session_lost(err, SG_REASON_TARGET_RESET, SG_REASON_TARGET_UNREACHABLE),
                       err);
     sg_session_end(s, true);
-    return -1;
+    return SG_MOVED_LOST;
 }
 
-static int
-flow_broken(struct sg_session *s, enum sg_reason reason)
+enum sg_moved
+sg_flow_broken(struct sg_session *s, enum sg_reason reason)
 {
     sg_session_reason(s, reason, 0);
     sg_session_end(s, true);
-    return -1;
+    return SG_MOVED_LOST;
 }
 
-/* Octets taken, maybe 0; -1: the session is over. */
-static ssize_t
-flow_send(struct sg_session *s, struct flow *flow, const uint8_t *octets, size_t len)
+void
+sg_flow_count(struct sg_flow *flow, enum sg_path path, size_t len)
+{
+    *flow->count += len;
+    sg_worker_add(&sg_worker_boot()->status->moved[path], len);
+}
+
+/*
+ * Nagle's algorithm holds a segment back only behind octets that are not acknowledged yet. So the option is not needed
+ * before the second message, and many sessions have no second one. The client's socket has it from the listening one.
+ */
+void
+sg_flow_sending(struct sg_session *s, struct sg_flow *flow, size_t len)
+{
+    const int one = 1;
+
+    if (!flow->nagle)
+        return;
+    if (len > RELAY_SEGMENT || flow->sent) {
+        (void)setsockopt(sg_flow_sink(s, flow), IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        flow->nagle = false;
+    }
+    flow->sent = true;
+}
+
+ssize_t
+sg_flow_send(struct sg_session *s, struct sg_flow *flow, const uint8_t *octets, size_t len)
 {
     size_t sent = 0;
 
+    sg_flow_sending(s, flow, len);
     while (sent < len) {
-        const ssize_t n = send(flow_sink(s, flow), octets + sent, len - sent, MSG_NOSIGNAL);
+        const ssize_t n = send(sg_flow_sink(s, flow), octets + sent, len - sent, MSG_NOSIGNAL);
 
         if (n > 0)
             sent += (size_t)n;
         else if (errno == EAGAIN)
             break;
         else if (errno != EINTR)
-            return flow_lost(s, !flow->up, errno);
+            return sg_flow_lost(s, !flow->up, errno);
     }
     return (ssize_t)sent;
 }
 
+int
+sg_flow_nothing(struct sg_session *s, struct sg_flow *flow, ssize_t n)
+{
+    if (n == 0)
+        flow->state = SG_FLOW_DRY;
+    else if (errno != EAGAIN && errno != EINTR)
+        return sg_flow_lost(s, flow->up, errno);
+    return 0;
+}
+
+int
+sg_flow_receive(struct sg_session *s, struct sg_flow *flow, uint8_t *to, size_t size, size_t *len_out)
+{
+    const ssize_t n = recv(sg_flow_source(s, flow), to, size, 0);
+
+    if (n <= 0)
+        return sg_flow_nothing(s, flow, n);
+    *len_out = (size_t)n;
+    return 1;
+}
+
+/* ---- one flow */
+
 static int
-flow_send_waiting(struct sg_session *s, struct flow *flow)
+flow_flush(struct sg_session *s, struct sg_flow *flow)
 {
     size_t len;
     const uint8_t *octets = sg_buf_data(&flow->waiting, &len);
     ssize_t sent;
     size_t apart;
 
+    if (flow->pipe != NULL)
+        return sg_flow_flush_pipe(s, flow);
     if (len == 0)
         return 0;
-    sent = flow_send(s, flow, octets, len);
+    sent = sg_flow_send(s, flow, octets, len);
     if (sent == -1)
         return -1;
     apart = flow->not_payload < (size_t)sent ? flow->not_payload : (size_t)sent;
-    flow->not_payload -= apart;
-    *flow->count += (uint64_t)sent - apart;
+    flow->not_payload -= (uint32_t)apart;
+    sg_flow_count(flow, flow->mover->path, (size_t)sent - apart);
     sg_buf_consume(&flow->waiting, (size_t)sent);
     return 0;
 }
 
-/* 1: octets came, 0: none now, or the end (the state says so); -1: the session is over. */
-static int
-flow_receive(struct sg_session *s, struct flow *flow, uint8_t *to, size_t size, size_t *len_out)
+/* The one place where it is chosen how octets move. A limit on a flow's rate would be asked here, too. */
+static const struct sg_mover *
+flow_mover(const struct sg_session *s, struct sg_flow *flow)
 {
-    const ssize_t n = recv(flow_source(s, flow), to, size, 0);
+    const int64_t path = sg_worker_boot()->conf->core.relay_path;
 
-    if (n > 0) {
-        *len_out = (size_t)n;
-        return 1;
-    }
-    if (n == 0)
-        flow->state = FLOW_DRY;
-    else if (errno != EAGAIN && errno != EINTR)
-        return flow_lost(s, flow->up, errno);
-    return 0;
+    if (s->encapsulated)
+        return flow->up ? &sg_mover_unwrap : &sg_mover_wrap;
+    if (path == SG_RELAY_COPY || (path == SG_RELAY_AUTO && flow->full < RELAY_STREAM))
+        return &sg_mover_copy;
+    flow->pipe = sg_pipes_take();
+    return flow->pipe != NULL ? &sg_mover_splice : &sg_mover_copy;
 }
 
 static int
-flow_move_plain(struct sg_session *s, struct flow *flow)
+flow_shutdown(struct sg_session *s, struct sg_flow *flow)
 {
-    uint8_t *shared = sg_worker_shared();
-    size_t len;
-    const int got = flow_receive(s, flow, shared, SG_SHARED_SIZE, &len);
-    ssize_t sent;
+    const struct sg_flow *other = flow->up ? &s->relay->down : &s->relay->up;
 
-    if (got != 1)
-        return got;
-    sent = flow_send(s, flow, shared, len);
-    if (sent == -1)
-        return -1;
-    *flow->count += (uint64_t)sent;
-    if ((size_t)sent == len)
-        return len == SG_SHARED_SIZE ? 1 : 0; /* a short read has emptied the source */
-    return sg_buf_append(&flow->waiting, shared + sent, len - (size_t)sent) == 0 ? 0
-                                                                                 : flow_broken(s, SG_REASON_SHORTAGE);
-}
-
-/* Frames of the client: one at a time into `waiting`. A frame may need several reads. */
-static int
-flow_move_frames(struct sg_session *s, struct flow *flow)
-{
-    const int got = sg_filter_unwrap(s, &flow->waiting);
-    size_t room, len;
-    uint8_t *to;
-    int received;
-
-    if (got == -1)
-        return flow_broken(s, SG_REASON_FILTER_ERROR);
-    if (got == 1)
-        return 1;
-    if (s->eof) {
-        flow->state = FLOW_DRY;
-        return sg_buf_len(&s->in) > 0 ? flow_broken(s, SG_REASON_FILTER_ERROR) : 0;
-    }
-    room = sg_buf_room(&s->in);
-    room = room < SG_SHARED_SIZE ? room : SG_SHARED_SIZE;
-    received = flow_receive(s, flow, sg_worker_shared(), room, &len);
-    if (flow->state == FLOW_DRY && sg_buf_len(&s->in) > 0)
-        return flow_broken(s, SG_REASON_FILTER_ERROR); /* the end inside a frame */
-    if (received != 1)
-        return received;
-    to = sg_buf_reserve(&s->in, len);
-    if (to == NULL)
-        return flow_broken(s, SG_REASON_SHORTAGE);
-    memcpy(to, sg_worker_shared(), len);
-    sg_buf_commit(&s->in, len);
-    return 1;
-}
-
-/* Octets of the target become frames; the payload is counted here, since frames have no length that means anything. */
-static int
-flow_move_wrapped(struct sg_session *s, struct flow *flow)
-{
-    const size_t most = s->filter->max_plain < SG_SHARED_SIZE ? s->filter->max_plain : SG_SHARED_SIZE;
-    size_t len;
-    const int got = flow_receive(s, flow, sg_worker_shared(), most, &len);
-
-    if (got != 1)
-        return got;
-    if (sg_filter_wrap(s, sg_worker_shared(), len, &flow->waiting) == -1)
-        return flow_broken(s, SG_REASON_FILTER_ERROR);
-    flow->not_payload = sg_buf_len(&flow->waiting);
-    *flow->count += len;
-    return 1;
-}
-
-static int
-flow_shutdown(struct sg_session *s, struct flow *flow)
-{
-    if (shutdown(flow_sink(s, flow), SHUT_WR) == -1 && errno != ENOTCONN)
-        return flow_lost(s, !flow->up, errno);
-    flow->state = FLOW_SHUT;
+    flow->state = SG_FLOW_SHUT;
+    /* When the other one has ended before, both sockets are closed now, which says the same. */
+    if (other->state != SG_FLOW_SHUT && shutdown(sg_flow_sink(s, flow), SHUT_WR) == -1 && errno != ENOTCONN)
+        return sg_flow_lost(s, !flow->up, errno);
     return 0;
 }
 
 /* Moves what can be moved now. 1: there was more than one turn's share; -1: the session is over. */
 static int
-flow_step(struct sg_session *s, struct flow *flow)
+flow_step(struct sg_session *s, struct sg_flow *flow)
 {
-    for (unsigned round = 0; round < RELAY_ROUNDS; round++) {
-        int moved;
+    for (unsigned round = 0; round < flow->mover->rounds; round++) {
+        enum sg_moved moved;
 
-        if (flow_send_waiting(s, flow) == -1)
+        if (flow_flush(s, flow) == -1)
             return -1;
-        if (sg_buf_len(&flow->waiting) > 0)
+        if (sg_flow_held(flow))
             return 0;
-        if (flow->state == FLOW_DRY)
+        if (flow->state == SG_FLOW_DRY)
             return flow_shutdown(s, flow);
-        if (flow->state == FLOW_SHUT)
+        if (flow->state == SG_FLOW_SHUT)
             return 0;
-        moved = !s->encapsulated ? flow_move_plain(s, flow)
-                : flow->up       ? flow_move_frames(s, flow)
-                                 : flow_move_wrapped(s, flow);
-        if (moved == -1)
+        flow->mover = flow_mover(s, flow);
+        moved = flow->mover->move(s, flow);
+        if (moved == SG_MOVED_LOST)
             return -1;
-        if (moved == 0 && flow->state == FLOW_OPEN)
+        if (moved == SG_MOVED_ALL && flow->state == SG_FLOW_OPEN)
             return 0;
     }
     /* An end that was found in the last round: no event will tell of it again. */
-    if (flow->state == FLOW_DRY && sg_buf_len(&flow->waiting) == 0)
+    if (flow->state == SG_FLOW_DRY && !sg_flow_held(flow))
         return flow_shutdown(s, flow);
     return 1;
 }
 
+/* ---- both of them */
+
 /* One socket: reading for its own flow, writing for the other's. */
 static int
-relay_events(const struct flow *from, const struct flow *to)
+relay_events(const struct sg_flow *from, const struct sg_flow *to)
 {
     int events = 0;
 
-    if (from->state == FLOW_OPEN && sg_buf_len(&from->waiting) == 0)
+    if (from->state == SG_FLOW_OPEN && !sg_flow_held(from))
         events |= EV_READ;
-    if (sg_buf_len(&to->waiting) > 0 || to->more)
+    if (sg_flow_held(to) || to->more)
         events |= EV_WRITE;
     return events;
 }
@@ -250,16 +210,16 @@ static void
 relay_rest(struct sg_session *s)
 {
     const struct sg_relay *relay = s->relay;
-    const bool half = relay->up.state != FLOW_OPEN || relay->down.state != FLOW_OPEN;
+    const bool half = relay->up.state != SG_FLOW_OPEN || relay->down.state != SG_FLOW_OPEN;
 
-    if (relay->up.state == FLOW_SHUT && relay->down.state == FLOW_SHUT) {
+    if (relay->up.state == SG_FLOW_SHUT && relay->down.state == SG_FLOW_SHUT) {
         sg_session_reason(s, SG_REASON_CLOSED, 0);
         sg_session_end(s, false);
         return;
     }
     sg_deadline_arm(sg_worker_queue(half ? SG_QUEUE_HALF_CLOSED : SG_QUEUE_IDLE), &s->phase);
     sg_worker_watch(&s->io, relay_events(&relay->up, &relay->down));
-    sg_worker_watch(&s->conn.io, relay_events(&relay->down, &relay->up));
+    sg_worker_watch(&s->conn->io, relay_events(&relay->down, &relay->up));
 }
 
 static void
@@ -275,10 +235,13 @@ relay_step(struct sg_session *s, bool up, bool down)
     relay_rest(s);
 }
 
+/* What came early goes out; the sockets are read when they say that there is something. Frames that came early do not. */
 void
 sg_relay_step(struct sg_session *s)
 {
-    relay_step(s, true, true);
+    if (flow_flush(s, &s->relay->up) == -1 || flow_flush(s, &s->relay->down) == -1)
+        return;
+    relay_step(s, s->encapsulated || s->relay->up.state == SG_FLOW_DRY, false);
 }
 
 /* Only the flow that an event is about is tried: on the other one a read would find nothing. */
@@ -298,7 +261,7 @@ relay_target_ready(struct ev_loop *loop, ev_io *io, int revents)
 void
 sg_relay_expired(struct sg_session *s)
 {
-    const bool half = s->relay->up.state != FLOW_OPEN || s->relay->down.state != FLOW_OPEN;
+    const bool half = s->relay->up.state != SG_FLOW_OPEN || s->relay->down.state != SG_FLOW_OPEN;
 
     sg_session_reason(s, half ? SG_REASON_HALF_CLOSED_TIMEOUT : SG_REASON_IDLE_TIMEOUT, 0);
     sg_session_end(s, true);
@@ -318,10 +281,10 @@ relay_take_early(struct sg_session *s, struct sg_relay *relay)
     octets = sg_buf_data(&s->out, &len);
     if (len > 0 && sg_buf_append(&relay->down.waiting, octets, len) == -1)
         return -1;
-    relay->down.not_payload = len;
+    relay->down.not_payload = (uint32_t)len;
     sg_buf_consume(&s->out, len);
     if (s->eof && !s->encapsulated)
-        relay->up.state = FLOW_DRY;
+        relay->up.state = SG_FLOW_DRY;
     return 0;
 }
 
@@ -329,12 +292,14 @@ int
 sg_relay_new(struct sg_session *s)
 {
     struct sg_relay *relay = calloc(1, sizeof *relay);
-    const size_t most =
-        s->encapsulated ? s->filter->max_plain + s->filter->max_overhead + SG_SETUP_IN_MAX : (size_t)SG_SHARED_SIZE;
+    const size_t most = s->encapsulated ? s->filter->ops->max_plain + s->filter->ops->max_overhead + SG_SETUP_IN_MAX
+                                        : (size_t)SG_SHARED_SIZE;
 
     if (relay == NULL)
         return -1;
-    relay->up.up = true;
+    relay->up.up = relay->up.nagle = true;
+    relay->up.mover = s->encapsulated ? &sg_mover_unwrap : &sg_mover_copy;
+    relay->down.mover = s->encapsulated ? &sg_mover_wrap : &sg_mover_copy;
     relay->up.count = &s->rec->bytes_up;
     relay->down.count = &s->rec->bytes_down;
     sg_buf_init(&relay->up.waiting, most);
@@ -344,9 +309,16 @@ sg_relay_new(struct sg_session *s)
         return -1;
     }
     s->relay = relay;
-    ev_io_init(&s->conn.io, relay_target_ready, s->conn.fd, EV_READ);
-    s->conn.io.data = s;
+    ev_io_init(&s->conn->io, relay_target_ready, s->conn->fd, EV_READ);
+    s->conn->io.data = s;
     return 0;
+}
+
+static void
+flow_drop(struct sg_flow *flow)
+{
+    sg_buf_free(&flow->waiting);
+    sg_pipes_give(flow->pipe);
 }
 
 void
@@ -354,7 +326,7 @@ sg_relay_free(struct sg_relay *relay)
 {
     if (relay == NULL)
         return;
-    sg_buf_free(&relay->up.waiting);
-    sg_buf_free(&relay->down.waiting);
+    flow_drop(&relay->up);
+    flow_drop(&relay->down);
     free(relay);
 }

@@ -28,7 +28,6 @@
 #include "timers.h"
 #include "udp.h"
 
-#define SESSION_MAGIC 0x53657373u
 #define REASON_TEXT_MAX 127
 #define BIT(state) (1u << SG_STATE_##state)
 
@@ -86,7 +85,7 @@ sg_session_goto(struct sg_session *s, enum sg_state to)
             sg_session_end(s, true);
         return;
     }
-    s->state = to;
+    s->state = (uint8_t)to;
 }
 
 bool
@@ -106,52 +105,64 @@ static void
 session_record(struct sg_session *s)
 {
     struct sg_record *rec = s->rec;
-    struct sockaddr_storage ss;
-    socklen_t len = sizeof ss;
 
     sg_record_id(rec, s->id);
     rec->listener = sg_journal_name(s->listener->conf->name);
     rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);
     rec->accepted_mono_ms = sg_mono_ms();
-    if (getsockname(s->fd, (struct sockaddr *)&ss, &len) == 0)
-        (void)sg_addr_from_sockaddr(&ss, &rec->local);
+}
+
+void
+sg_session_ask(struct sg_session *s, enum sg_phase phase, void (*done)(struct sg_run *run, enum sg_outcome outcome))
+{
+    s->run = malloc(sizeof *s->run);
+    if (s->run == NULL)
+        sg_session_end_soon(s, SG_REASON_SHORTAGE, ENOMEM);
+    else
+        sg_run_start(s->run, s, phase, false, NULL, done);
+}
+
+void
+sg_session_asked(struct sg_session *s)
+{
+    free(s->run);
+    s->run = NULL;
 }
 
 static void
 session_client_done(struct sg_run *run, enum sg_outcome outcome)
 {
-    struct sg_session *s = SG_CONTAINER(run, struct sg_session, run);
+    struct sg_session *s = run->session;
 
+    if (outcome == SG_OUTCOME_REFUSE)
+        sg_session_rule(s, &run->decision);
+    sg_session_asked(s);
     if (outcome == SG_OUTCOME_GRANT) {
         sg_session_goto(s, SG_STATE_GREETING);
         sg_session_wait(s, true);
         sg_session_kick(s);
         return;
     }
-    if (outcome == SG_OUTCOME_REFUSE)
-        sg_session_rule(s, &run->decision);
     sg_session_reason(s, outcome == SG_OUTCOME_REFUSE ? SG_REASON_ACCESS_CLIENT : SG_REASON_MODULE_ERROR, 0);
     sg_session_end(s, false);
 }
 
 struct sg_session *
-sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client)
+sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client,
+               const struct sg_addr *local)
 {
     struct sg_session *s = sessions.spare;
     struct sg_worker_status *status = sg_worker_boot()->status;
 
     sessions.spare = NULL;
-    s->magic = SESSION_MAGIC;
     s->listener = listener;
-    s->protocol = &sg_socks5;
     s->fd = fd;
-    s->conn.fd = -1;
     s->rec = sg_journal_take();
     s->rec->client = *client;
+    s->rec->local = *local;
     s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
     sg_buf_init(&s->in, SG_SETUP_IN_MAX);
     sg_buf_init(&s->out, SG_SETUP_OUT_MAX);
-    sg_buf_init(&s->plain, 0);
     sg_session_io_init(s);
     session_record(s);
     sg_journal_publish(s->rec, SG_RECORD_OPEN);
@@ -168,7 +179,7 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
         sg_session_end(s, false);
         return s;
     }
-    sg_run_start(&s->run, s, SG_PHASE_CLIENT, false, NULL, session_client_done);
+    sg_session_ask(s, SG_PHASE_CLIENT, session_client_done);
     return s;
 }
 
@@ -232,10 +243,8 @@ sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr
 
     if (s == NULL)
         return NULL;
-    s->magic = SESSION_MAGIC;
     s->listener = listener;
-    s->protocol = &sg_socks5;
-    s->fd = s->conn.fd = -1;
+    s->fd = -1;
     s->step.run = session_blank_step;
     s->rec = (struct sg_record *)(s + 1);
     s->rec->client = *client;
@@ -289,6 +298,7 @@ sg_session_blank_end(struct sg_session *s)
     sg_timers_end(s);
     session_modules_end(s);
     sg_worker_undefer(&s->step);
+    free(s->request);
     free(s);
 }
 
@@ -303,18 +313,21 @@ sg_session_end(struct sg_session *s, bool abort)
     sg_dial_stop(s->dial);
     sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
-    s->run.pending = NULL;
+    s->asking = false;
     sg_timers_end(s);
     session_modules_end(s);
     sg_worker_undefer(&s->step);
     sg_deadline_disarm(&s->phase);
     sg_deadline_disarm(&s->setup);
     session_close(&s->fd, &s->io, abort);
-    session_close(&s->conn.fd, &s->conn.io, abort);
+    if (s->conn != NULL) {
+        sg_deadline_disarm(&s->conn->settle);
+        session_close(&s->conn->fd, &s->conn->io, abort);
+    }
     *s->prev = s->next;
     if (s->next != NULL)
         s->next->prev = s->prev;
-    s->next_dead = sessions.dead;
+    s->next = sessions.dead;
     sessions.dead = s;
     sessions.n--;
     atomic_store_explicit(&sg_worker_boot()->status->sessions, (uint32_t)sessions.n, memory_order_relaxed);
@@ -350,17 +363,19 @@ sg_session_reap(void)
     while (sessions.dead != NULL) {
         struct sg_session *s = sessions.dead;
 
-        sessions.dead = s->next_dead;
+        sessions.dead = s->next;
         sg_relay_free(s->relay);
         sg_udp_free(s->udp);
         sg_dial_free(s->dial);
         free(s->bind);
         sg_filter_free(s);
-        sg_answer_free(&s->answer);
+        sg_answer_free(s->answer);
+        free(s->answer);
+        free(s->run);
+        free(s->request);
+        free(s->conn);
         sg_buf_free(&s->in);
         sg_buf_free(&s->out);
-        sg_buf_free(&s->plain);
-        s->magic = 0;
         free(s);
     }
 }

@@ -56,62 +56,77 @@ struct sg_udp;
 
 /* The connection that a dial has made, or that a peer has. */
 struct sg_conn {
-    int fd; /* -1: none */
+    int fd; /* -1: closed */
     ev_io io;
-    struct sg_addr remote, local;
+    struct sg_deadline settle; /* what only a long life needs is done then */
 };
 
+/* A METHOD that encapsulates. */
+struct sg_filter {
+    const struct sg_filter_ops *ops;
+    void *state;
+    struct sg_buf plain; /* setup: unwrapped octets */
+};
+
+/*
+ * One of these is there for every client that has said nothing yet. So it holds what all states need, and pointers to
+ * what only some need; a test knows its size.
+ */
+
 struct sg_session {
-    unsigned magic; /* first member: checked where libev gives a void pointer back */
-    enum sg_state state;
     const struct sg_worker_listener *listener;
-    const struct sg_protocol *protocol; /* the first octet says which; SOCKS5 before that */
-    int fd;                             /* the client */
+    enum sg_state state;
+    int fd;                   /* the client */
+    unsigned special_allowed; /* special ranges that the OK at request allows */
     ev_io io;
     struct sg_defer step;  /* goes on with the session at the end of this batch of events */
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
-    struct sg_buf plain;   /* setup with a filter: unwrapped octets */
-    const struct sg_filter_ops *filter;
-    void *filter_state;
+    struct sg_filter *filter;
 
-    struct sg_deadline phase;           /* one at a time: handshake, idle, half_closed, linger */
-    struct sg_deadline setup;           /* setup_max, then max_session */
-    int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
-    size_t drained;                     /* CLOSING, ASSOCIATION: octets read and thrown away */
-    bool waiting;                       /* for octets of the client: the handshake clock runs */
-    bool stay;                          /* COMMAND: a client that ends its side has left */
-    bool eof;                           /* the client has ended its side */
-    bool encapsulated;                  /* AUTH is over and there is a filter */
-    bool asked;                         /* AUTH: exchange() has been called */
-    bool have_request;
-    bool undecided; /* request access ended UNDECIDED */
-    bool shut;      /* CLOSING: our side has ended */
-    bool ending;    /* to be ended, as soon as no code of a module is on the stack */
+    struct sg_deadline phase; /* one at a time: handshake, idle, half_closed, linger */
+    struct sg_deadline setup; /* setup_max, then max_session */
+    int64_t waited_since_ms;  /* handshake: since when we wait for the client */
+    int32_t waited_ms;        /* and how long we have before */
+    uint32_t drained;         /* CLOSING, ASSOCIATION: octets read and thrown away */
+    uint32_t unconsumed;      /* AUTH: octets in `in` that exchange() did not want yet */
+    char id[33];
+    uint8_t command_rep;   /* sg_session_set_rep() */
+    bool waiting : 1;      /* for octets of the client: the handshake clock runs */
+    bool stay : 1;         /* COMMAND: a client that ends its side has left */
+    bool eof : 1;          /* the client has ended its side */
+    bool encapsulated : 1; /* AUTH is over and there is a filter */
+    bool asked : 1;        /* AUTH: exchange() has been called */
+    bool asking : 1;       /* AUTH: and will answer later */
+    bool undecided : 1;    /* request access ended UNDECIDED */
+    bool shut : 1;         /* CLOSING: our side has ended */
+    bool ending : 1;       /* to be ended, as soon as no code of a module is on the stack */
 
     struct sg_instance *auth; /* the instance that serves METHOD */
-    size_t unconsumed;        /* AUTH: octets in `in` that exchange() did not want yet */
-    struct sg_answer answer;  /* owns the strings of `identity` */
+    struct sg_answer *answer; /* owns the strings of `identity`; NULL before AUTH */
     struct sg_identity identity;
-    struct sg_request request;
-    unsigned special_allowed; /* special ranges that the OK at request allows */
-    struct sg_run run;        /* client and request phases */
+    struct sg_request *request; /* NULL: not complete */
+    struct sg_run *run;         /* CLIENT and ACCESS, else NULL */
     struct sg_pending *pendings;
     struct sg_timer *timers;
-    void **slots;        /* by instance number - 1; NULL until the first is made */
-    uint8_t command_rep; /* sg_session_set_rep() */
+    void **slots; /* by instance number - 1; NULL until the first is made */
     const char *doing;
     struct sg_trace *trace; /* NULL: nobody asks how verdicts come about */
 
     struct sg_dial *dial;
     struct sg_bind *bind;
-    struct sg_conn conn;
+    struct sg_conn *conn;
     struct sg_relay *relay;
     struct sg_udp *udp;
-    struct sg_record *rec; /* in the journal; ours until the session ends */
-    char id[33];
-    struct sg_session *next, **prev; /* all of the worker */
-    struct sg_session *next_dead;
+    struct sg_record *rec;           /* in the journal; ours until the session ends */
+    struct sg_session *next, **prev; /* all of the worker; `next` of those that have ended and wait for the reaper */
 };
+
+/* The first octet of the client says which; SOCKS5 before that. */
+static inline const struct sg_protocol *
+sg_session_protocol(const struct sg_session *s)
+{
+    return s->rec->ver == SG_SOCKS4_VN ? &sg_socks4 : &sg_socks5;
+}
 
 /* Makes sure that one more fits: the limit and the memory. Called before accept(). */
 bool sg_session_reserve(void);
@@ -119,7 +134,8 @@ bool sg_session_reserve(void);
  * Begins the session that was reserved: records, enters CLIENT. The descriptor passes over. The session may have ended
  * on return; the pointer is good until the end of the turn.
  */
-struct sg_session *sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client);
+struct sg_session *sg_session_new(const struct sg_worker_listener *listener, int fd, const struct sg_addr *client,
+                                  const struct sg_addr *local);
 /*
  * A session without a connection, for who only wants to ask access modules (question.h): known to no list, written in no
  * record. NULL: no memory.
@@ -132,6 +148,10 @@ bool sg_state_may_follow(enum sg_state from, enum sg_state to);
 
 /* Goes on with it at the end of this batch of events; harmless when there is nothing to do. */
 void sg_session_kick(struct sg_session *s);
+/* Asks the access modules about CLIENT or REQUEST; `done` calls sg_session_asked() when it has looked at the run. */
+void sg_session_ask(struct sg_session *s, enum sg_phase phase,
+                    void (*done)(struct sg_run *run, enum sg_outcome outcome));
+void sg_session_asked(struct sg_session *s);
 /* The handshake clock: does the gateway wait for the client? */
 void sg_session_wait(struct sg_session *s, bool waiting);
 /* The octets that the client sent, unwrapped where a filter is on. */

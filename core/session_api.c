@@ -39,7 +39,7 @@ sg_session_identity(const struct sg_session *s)
 const struct sg_request *
 sg_session_request(const struct sg_session *s)
 {
-    return s->have_request ? &s->request : NULL;
+    return s->request;
 }
 
 void *

@@ -51,7 +51,7 @@ sg_session_wait(struct sg_session *s, bool waiting)
     if (waiting)
         s->waited_since_ms = now;
     else
-        s->waited_ms += now - s->waited_since_ms;
+        s->waited_ms += (int32_t)(now - s->waited_since_ms);
     s->waiting = waiting;
     if (waiting && s->phase.queue == NULL)
         sg_deadline_arm(sg_worker_queue(s->waited_ms == 0 ? SG_QUEUE_HANDSHAKE : SG_QUEUE_TICK), &s->phase);
@@ -87,7 +87,7 @@ session_setup_expired(struct sg_deadline *deadline)
     if (s->rec->started) {
         sg_session_reason(s, SG_REASON_MAX_SESSION, 0);
         sg_session_end(s, true);
-    } else if (s->have_request && s->state != SG_STATE_CLOSING) {
+    } else if (s->request != NULL && s->state != SG_STATE_CLOSING) {
         sg_session_fail(s, SG_REASON_SETUP_TIMEOUT, 0, SG_REP_GENERAL_FAILURE);
     } else {
         sg_session_reason(s, SG_REASON_SETUP_TIMEOUT, 0);
@@ -117,7 +117,7 @@ session_discard(struct sg_session *s)
     ssize_t n;
 
     while ((n = recv(s->fd, sg_worker_shared(), SG_SHARED_SIZE, 0)) > 0) {
-        s->drained += (size_t)n;
+        s->drained += (uint32_t)n;
         if (s->drained > most) {
             if (s->state == SG_STATE_ASSOCIATION)
                 sg_session_reason(s, SG_REASON_PROTOCOL_ERROR, 0);
@@ -222,6 +222,8 @@ session_step(struct sg_defer *defer)
     if (s->state == SG_STATE_END)
         return;
     if (s->state == SG_STATE_RELAY) {
+        sg_dial_free(s->dial); /* its work is done, and many sessions stay long */
+        s->dial = NULL;
         sg_relay_step(s);
         return;
     }
@@ -270,7 +272,7 @@ sg_session_io_init(struct sg_session *s)
 struct sg_buf *
 sg_session_input(struct sg_session *s)
 {
-    return s->encapsulated ? &s->plain : &s->in;
+    return s->encapsulated ? &s->filter->plain : &s->in;
 }
 
 int
@@ -292,7 +294,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     sg_dial_stop(s->dial);
     sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
-    s->run.pending = NULL;
+    s->asking = false;
     sg_session_goto(s, SG_STATE_CLOSING);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_LINGER), &s->phase);
     sg_session_kick(s);
@@ -306,6 +308,6 @@ sg_session_fail(struct sg_session *s, enum sg_reason reason, int err, uint8_t re
     if (s->state == SG_STATE_END || s->state == SG_STATE_CLOSING)
         return;
     s->rec->rep = rep;
-    s->rec->replied = sg_session_send(s, reply, s->protocol->put_reply(reply, rep, NULL)) == 0;
+    s->rec->replied = sg_session_send(s, reply, sg_session_protocol(s)->put_reply(reply, rep, NULL)) == 0;
     sg_session_finish(s, reason, err);
 }

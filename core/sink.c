@@ -13,6 +13,7 @@
 #include "table.h"
 
 #define SINK_RETRY_MS 250
+#define SINK_RETRY_MAX_MS 1000
 #define SINK_SEEN_MAX 65536
 
 struct sink_seen {
@@ -25,7 +26,7 @@ struct sg_sink {
     struct sg_instance *inst; /* NULL: the error log */
     bool drop;                /* what cannot be written is given up */
     bool failing;
-    int64_t retry_at_ms;
+    int64_t retry_at_ms, retry_ms; /* twice as long with each failure */
     struct sink_seen *seen;
     size_t n_seen, size_seen;
 };
@@ -46,10 +47,10 @@ sg_event_kind(const struct sg_event_info *event)
     return sg_event_name(event->event);
 }
 
-size_t
-sg_event_json(const struct sg_event_info *event, char *line, size_t size)
+bool
+sg_event_required(const struct sg_instance *inst)
 {
-    return sg_record_json(event->rec, event->event, event->names, line, size);
+    return inst->conf->required;
 }
 
 /* ---- calls into modules: the watchdog is told whose code runs */
@@ -262,8 +263,11 @@ sink_failed(struct sg_sink *sink, int err)
     if (!sink->failing)
         sg_logf(SG_LOG_ERR, "module \"%s\": the log cannot be written: %s; %s", sink->name, strerror(err),
                 sink->drop ? "events are dropped and counted" : "no session begins until it can be");
+    sink->retry_ms = sink->failing ? sink->retry_ms * 2 : SINK_RETRY_MS;
+    if (sink->retry_ms > SINK_RETRY_MAX_MS)
+        sink->retry_ms = SINK_RETRY_MAX_MS;
     sink->failing = true;
-    sink->retry_at_ms = sg_mono_ms() + SINK_RETRY_MS;
+    sink->retry_at_ms = sg_mono_ms() + sink->retry_ms;
     return -1;
 }
 
@@ -272,7 +276,7 @@ sg_sink_event(struct sg_sink *sink, const struct sg_record *rec, const struct sg
               enum sg_event event)
 {
     const struct sg_event_info info = { .event = event, .rec = rec, .names = names };
-    char line[SG_RECORD_LINE_MAX];
+    char line[SG_EVENT_JSON_MAX];
 
     if (sink->inst == NULL) {
         sg_log_raw(line, sg_event_json(&info, line, sizeof line));

@@ -5,15 +5,8 @@
 #ifndef SG_SINK_H
 #define SG_SINK_H
 
+#include "fields.h"
 #include "logger.h"
-#include "record.h"
-
-/* What a log module is handed (sockgate/event.h). */
-struct sg_event_info {
-    enum sg_event event;
-    const struct sg_record *rec;
-    const struct sg_record_names *names;
-};
 
 struct sg_sink;
 

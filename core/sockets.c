@@ -64,6 +64,18 @@ sg_socket_options(int fd, const struct sg_timeouts_conf *timeouts)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_timeout, sizeof user_timeout);
 }
 
+int
+sg_socket_connect(int fd, const struct sg_addr *to)
+{
+    struct sockaddr_storage ss;
+    const socklen_t len = sg_addr_to_sockaddr(to, &ss);
+    int err = connect(fd, (const struct sockaddr *)&ss, len) == -1 ? errno : 0;
+
+    if (err == EINPROGRESS && (sg_addr_special(to) & SG_SPECIAL_LOOPBACK) != 0)
+        err = connect(fd, (const struct sockaddr *)&ss, len) == -1 ? errno : 0;
+    return err == EALREADY ? EINPROGRESS : err;
+}
+
 const char *
 sg_socket_text(int fd, char *text, size_t size)
 {

@@ -28,6 +28,11 @@ const char *sg_socket_key(const struct sg_listener_conf *listener, char key[SG_K
 int sg_socket_bind(const struct sg_listener_conf *listener);
 /* What accepted sockets inherit: no delay, keepalive, user time-out. */
 void sg_socket_options(int fd, const struct sg_timeouts_conf *timeouts);
+/*
+ * connect(); its errno, 0 for success. To this machine itself a connection is made, or refused, by the time that the call
+ * says EINPROGRESS: a second call then saves a turn of the loop.
+ */
+int sg_socket_connect(int fd, const struct sg_addr *to);
 const char *sg_socket_text(int fd, char *text, size_t size); /* the address and port that it really has */
 
 bool sg_sockets_has(const struct sg_sockets *all, const char *key);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "explain.h"
+#include "sessions.h"
 #include "version.h"
 
 #define EXIT_USAGE 2
@@ -18,6 +19,7 @@ static const struct {
     const char *help;
 } tasks[] = {
     { "explain", sg_explain_main, "would this request be allowed, by which rule, and why" },
+    { "sessions", sg_sessions_main, "the sessions under way" },
 };
 
 bool

@@ -51,13 +51,13 @@ sg_socks5_parse_dst(const uint8_t *p, size_t n, struct sg_wire_request *out)
     }
     if (n < from + addr_len + 2)
         return 0;
+    out->port = sg_wire_port(p + from + addr_len);
     if (out->atyp == SG_ATYP_DOMAINNAME) {
         if (sg_wire_name(p + from, addr_len, out) == -1)
             return sg_wire_malformed(out, SG_REP_GENERAL_FAILURE);
     } else {
         socks5_ip(p + from, out);
     }
-    out->port = sg_wire_port(p + from + addr_len);
     out->addr.port = out->port;
     return (ssize_t)(from + addr_len + 2);
 }

@@ -26,7 +26,7 @@ command_failed(struct sg_session *s, enum sg_reason reason, uint8_t rep)
 static void
 command_outcome(struct sg_session *s, enum sg_verdict verdict)
 {
-    struct sg_instance *inst = s->listener->hooks->command[s->request.cmd];
+    struct sg_instance *inst = s->listener->hooks->command[s->request->cmd];
     enum sg_reason reason = SG_REASON_MODULE_ERROR;
     uint8_t rep = s->command_rep != SG_REP_SUCCEEDED ? s->command_rep : (uint8_t)SG_REP_GENERAL_FAILURE;
 
@@ -55,13 +55,13 @@ command_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
 void
 sg_command_begin(struct sg_session *s)
 {
-    struct sg_instance *inst = s->listener->hooks->command[s->request.cmd];
+    struct sg_instance *inst = s->listener->hooks->command[s->request->cmd];
     enum sg_verdict verdict;
     uint32_t before;
 
     before = sg_worker_enter(inst);
     sg_pending_window_open(inst, s);
-    verdict = inst->mod->command->start(inst, s, &s->request);
+    verdict = inst->mod->command->start(inst, s, s->request);
     (void)sg_pending_window_close(&verdict, command_resume, s);
     sg_worker_leave(before);
     command_outcome(s, verdict);
@@ -106,7 +106,7 @@ sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
     s->rec->replied = true;
     if (rep == SG_REP_SUCCEEDED)
         reply_publish(s, bnd);
-    if (sg_session_send(s, reply, s->protocol->put_reply(reply, rep, &told)) == -1) {
+    if (sg_session_send(s, reply, sg_session_protocol(s)->put_reply(reply, rep, &told)) == -1) {
         sg_session_end_soon(s, s->encapsulated ? SG_REASON_FILTER_ERROR : SG_REASON_SHORTAGE, 0);
         return -1;
     }
@@ -116,7 +116,7 @@ sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
 int
 sg_relay_start(struct sg_session *s, struct sg_conn *conn)
 {
-    if (s->state != SG_STATE_COMMAND || !s->rec->started || s->relay != NULL || conn != &s->conn || conn->fd == -1 ||
+    if (s->state != SG_STATE_COMMAND || !s->rec->started || s->relay != NULL || conn == NULL || conn != s->conn ||
         s->ending)
         return -1;
     if (sg_relay_new(s) == -1) {

@@ -5,6 +5,7 @@
  */
 #include <string.h>
 
+#include "evaluate.h"
 #include "socks5.h"
 #include "states.h"
 
@@ -65,6 +66,7 @@ greeting_socks4(struct sg_session *s, const uint8_t *octets, size_t len)
     if (n == 0)
         return false;
     if (n == -1) {
+        sg_evaluate_malformed(s, &wire);
         sg_session_fail(s, SG_REASON_PROTOCOL_ERROR, 0, wire.rep);
         return false;
     }
@@ -93,8 +95,7 @@ sg_greeting_input(struct sg_session *s)
     for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
         if (octets[0] != protocols[i].protocol->ver || (s->listener->conf->protocols & protocols[i].bit) == 0)
             continue;
-        s->protocol = protocols[i].protocol;
-        s->rec->ver = s->protocol->ver;
+        s->rec->ver = protocols[i].protocol->ver;
         if (!protocols[i].input(s, octets, len))
             return false;
         sg_session_goto(s, SG_STATE_AUTH);

@@ -2,7 +2,6 @@
 /*
  * st_request.c - the request and the question whether it is allowed (RFC 1928 section 4).
  */
-#include "container.h"
 #include "evaluate.h"
 #include "filter_core.h"
 #include "states.h"
@@ -10,9 +9,10 @@
 static void
 request_done(struct sg_run *run, enum sg_outcome outcome)
 {
-    struct sg_session *s = SG_CONTAINER(run, struct sg_session, run);
+    struct sg_session *s = run->session;
     const struct sg_refusal refusal = sg_evaluate_request(s, run, outcome);
 
+    sg_session_asked(s);
     if (refusal.reason != SG_REASON_NONE) {
         sg_session_fail(s, refusal.reason, 0, refusal.rep);
         return;
@@ -27,7 +27,7 @@ request_unwrap(struct sg_session *s)
 {
     if (!s->encapsulated)
         return false;
-    switch (sg_filter_unwrap(s, &s->plain)) {
+    switch (sg_filter_unwrap(s, &s->filter->plain)) {
     case 1: return true;
     case 0: return false;
     default: sg_session_finish(s, SG_REASON_FILTER_ERROR, 0); return false;
@@ -42,13 +42,14 @@ sg_request_input(struct sg_session *s)
     struct sg_refusal refusal;
     size_t len;
     const uint8_t *octets = sg_buf_data(input, &len);
-    const ssize_t n = s->protocol->parse_request(octets, len, &wire);
+    const ssize_t n = sg_session_protocol(s)->parse_request(octets, len, &wire);
 
     if (n == 0)
         return request_unwrap(s);
     sg_session_wait(s, false);
     sg_deadline_disarm(&s->phase);
     if (n == -1) {
+        sg_evaluate_malformed(s, &wire);
         sg_session_fail(s, SG_REASON_PROTOCOL_ERROR, 0, wire.rep);
         return false;
     }
@@ -58,7 +59,7 @@ sg_request_input(struct sg_session *s)
         sg_session_fail(s, refusal.reason, 0, refusal.rep);
     } else {
         sg_session_goto(s, SG_STATE_ACCESS);
-        sg_run_start(&s->run, s, SG_PHASE_REQUEST, false, NULL, request_done);
+        sg_session_ask(s, SG_PHASE_REQUEST, request_done);
     }
     return false;
 }

@@ -5,6 +5,7 @@
 #include "supervise.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,7 @@ supervise_died(struct sg_supervisor *sup, unsigned i, int status)
     const char *doing = supervise_doing(sup, child->status);
     const bool expected = sup->winding_up && WIFEXITED(status) && WEXITSTATUS(status) == 0;
     char text[64], line[200];
+    struct sg_worker_status *now = child->status;
 
     (void)snprintf(line, sizeof line, "worker %u (pid %d) ended: %s%s%s%s", i, (int)child->pid,
                    sg_proc_status_text(status, text, sizeof text), doing != NULL ? ", in module \"" : "",
@@ -226,7 +228,11 @@ supervise_died(struct sg_supervisor *sup, unsigned i, int status)
     if (child->state == SG_WORKER_STARTING)
         (void)snprintf(sup->failure, sizeof sup->failure, "%s before it was ready", line);
     sg_logf(expected ? SG_LOG_INFO : SG_LOG_ERR, "%s; %u sessions were open", line,
-            (unsigned)atomic_load(&child->status->sessions));
+            (unsigned)atomic_load(&now->sessions));
+    sg_logf(SG_LOG_INFO,
+            "worker %u: longest turn %" PRId64 " us; octets copied %" PRIu64 ", spliced %" PRIu64 ", filtered %" PRIu64,
+            i, atomic_load(&now->longest_turn_us), atomic_load(&now->moved[SG_PATH_COPY]),
+            atomic_load(&now->moved[SG_PATH_SPLICE]), atomic_load(&now->moved[SG_PATH_FILTER]));
 }
 
 unsigned

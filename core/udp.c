@@ -176,7 +176,7 @@ static void
 udp_expect(struct sg_udp *udp)
 {
     struct sg_session *s = udp->session;
-    const struct sg_addr *source = &s->request.source;
+    const struct sg_addr *source = &s->request->source;
     socklen_t len = sizeof udp->peer;
     char addr[SG_ADDR_TEXT], text[SG_ADDR_TEXT + 64];
 
@@ -201,9 +201,10 @@ udp_run(struct sg_udp *udp)
     ev_now_update(sg_worker_loop());
     ev_timer_start(sg_worker_loop(), &udp->idle);
     /* What was sent behind the request is nobody's. */
-    s->drained += sg_buf_len(&s->in) + sg_buf_len(&s->plain);
+    s->drained += (uint32_t)(sg_buf_len(&s->in) + (s->encapsulated ? sg_buf_len(&s->filter->plain) : 0));
     sg_buf_free(&s->in);
-    sg_buf_free(&s->plain);
+    if (s->encapsulated)
+        sg_buf_free(&s->filter->plain);
     sg_session_goto(s, SG_STATE_ASSOCIATION);
     sg_session_kick(s);
 }

@@ -190,7 +190,7 @@ relay_wrapped(struct sg_udp *udp, struct sg_udp_packet *packet)
     const uint8_t *octets;
     size_t len;
 
-    sg_buf_init(&plain, udp->session->filter->max_plain);
+    sg_buf_init(&plain, udp->session->filter->ops->max_plain);
     if (sg_filter_unwrap_datagram(udp->session, packet->octets, packet->len, &plain) == -1) {
         sg_udp_drop(udp, SG_UDP_DROP_FILTER, 1);
     } else {
@@ -241,11 +241,11 @@ relay_down_wrapped(struct sg_udp *udp, const uint8_t *plain, size_t len, size_t 
     const uint8_t *octets;
     size_t frame_len;
 
-    if (len > s->filter->max_plain) {
+    if (len > s->filter->ops->max_plain) {
         sent->too_long++;
         return;
     }
-    sg_buf_init(&frame, len + s->filter->max_overhead);
+    sg_buf_init(&frame, len + s->filter->ops->max_overhead);
     if (sg_filter_wrap_datagram(udp->session, plain, len, &frame) == -1) {
         sg_udp_drop(udp, SG_UDP_DROP_FILTER, 1);
     } else {

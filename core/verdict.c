@@ -207,7 +207,7 @@ void
 sg_run_start(struct sg_run *run, struct sg_session *s, enum sg_phase phase, bool undecided, const struct sg_addr *addr,
              void (*done)(struct sg_run *run, enum sg_outcome outcome))
 {
-    sg_run_start_for(run, s, &s->request, phase, undecided, addr, done);
+    sg_run_start_for(run, s, s->request, phase, undecided, addr, done);
 }
 
 void

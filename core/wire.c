@@ -48,10 +48,15 @@ wire_name_good(const uint8_t *name, size_t len)
 int
 sg_wire_name(const uint8_t *name, size_t len, struct sg_wire_request *out)
 {
+    const size_t came = len;
+
     if (len > 0 && name[len - 1] == '.')
         len--;
-    if (!wire_name_good(name, len))
+    if (!wire_name_good(name, len)) {
+        out->name = name;
+        out->name_len = (uint8_t)came;
         return -1;
+    }
     if (sg_addr_parse_loose((const char *)name, len, &out->addr) == -1) {
         out->name = name;
         out->name_len = (uint8_t)len;

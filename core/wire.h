@@ -18,7 +18,7 @@ struct sg_wire_request {
     uint8_t ver, cmd, rsv, atyp; /* atyp: of SOCKS4 the one that says the same */
     uint16_t port;
     struct sg_addr addr;   /* an address, or a name that is the text of one; canonical, with port */
-    const uint8_t *name;   /* inside the input; NULL if addr is set */
+    const uint8_t *name;   /* inside the input; NULL if addr is set. Malformed: one that no host has, as it came */
     const uint8_t *userid; /* SOCKS4: inside the input */
     uint8_t name_len;      /* without a trailing dot */
     uint8_t userid_len;
@@ -41,7 +41,8 @@ extern const struct sg_protocol sg_socks5, sg_socks4;
 /* ---- for the codecs */
 
 uint16_t sg_wire_port(const uint8_t *p);
-/* A host name; text that is an address becomes one, so that no rule ever sees it as a name. -1: no host has such a name. */
+/* A host name; text that is an address becomes one, so that no rule ever sees it as a name. -1: no host has such
+ * a name. */
 int sg_wire_name(const uint8_t *name, size_t len, struct sg_wire_request *out) SG_CHECK;
 /* -1, for who has nothing better to say. */
 ssize_t sg_wire_malformed(struct sg_wire_request *out, uint8_t rep);

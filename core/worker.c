@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "addrs.h"
@@ -19,10 +20,13 @@
 #include "listener.h"
 #include "log.h"
 #include "msg.h"
+#include "pipes.h"
 #include "resolve.h"
 #include "session.h"
 
 #define WORKER_TICK_MS 1000
+#define WORKER_SETTLE_MS 1000
+#define WORKER_BELL_DELAY 0.005
 /* RFC 8305 section 8: what it recommends. */
 #define WORKER_RESOLUTION_DELAY_MS 50
 #define WORKER_ATTEMPT_DELAY_MS 250
@@ -37,6 +41,8 @@ static struct {
     ev_io channel;
     ev_io ownaddr;
     ev_timer drain;
+    ev_timer bell;
+    int epoll; /* of the loop; -1: not known */
     ev_signal term;
     int64_t turn_began_us;
     bool draining;
@@ -70,9 +76,13 @@ sg_worker_queue(enum sg_queue which)
 uint32_t
 sg_worker_enter(const struct sg_instance *inst)
 {
-    return worker.boot != NULL
-               ? atomic_exchange_explicit(&worker.boot->status->doing, inst->number, memory_order_relaxed)
-               : 0;
+    uint32_t before = 0;
+
+    if (worker.boot != NULL) {
+        before = atomic_load_explicit(&worker.boot->status->doing, memory_order_relaxed);
+        atomic_store_explicit(&worker.boot->status->doing, inst->number, memory_order_relaxed);
+    }
+    return before;
 }
 
 void
@@ -124,11 +134,40 @@ sg_worker_watch(ev_io *io, int events)
 {
     if (ev_is_active(io) && (io->events & (EV_READ | EV_WRITE)) == events)
         return;
-    ev_io_stop(worker.loop, io);
-    if (events == 0)
+    if (events == 0) {
+        if (!ev_is_active(io))
+            return;
+        ev_io_stop(worker.loop, io);
+        /* libev leaves it in the set until it fires for nothing: behind an end of file, in the very next turn. */
+        if (worker.epoll != -1)
+            (void)epoll_ctl(worker.epoll, EPOLL_CTL_DEL, io->fd, NULL);
         return;
-    ev_io_modify(io, events);
+    }
+    if (ev_is_active(io)) {
+        ev_io_stop(worker.loop, io);
+        ev_io_modify(io, events);
+    } else {
+        ev_io_set(io, io->fd, events); /* tells libev to look at the set again, from which we may have taken it */
+    }
     ev_io_start(worker.loop, io);
+}
+
+/* libev shows a loop's epoll descriptor to nobody but a watcher that embeds the loop in another one. */
+static int
+worker_epoll(struct ev_loop *loop)
+{
+    struct ev_loop *outer = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+    ev_embed embed;
+    int fd;
+
+    if (outer == NULL)
+        return -1;
+    ev_embed_init(&embed, NULL, loop);
+    ev_embed_start(outer, &embed);
+    fd = embed.io.fd;
+    ev_embed_stop(outer, &embed);
+    ev_loop_destroy(outer);
+    return fd;
 }
 
 static int64_t
@@ -150,13 +189,27 @@ worker_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
     (void)prepare, (void)revents;
     sg_worker_run_deferred();
     sg_session_reap();
-    sg_journal_bell();
+    /* The logger loses nothing by waiting a moment, and takes what has come together at once. */
+    if (sg_journal_due() && !ev_is_active(&worker.bell)) {
+        ev_timer_set(&worker.bell, WORKER_BELL_DELAY, 0.);
+        ev_timer_start(loop, &worker.bell);
+    }
     if (worker.draining && sg_session_count() == 0)
         ev_break(loop, EVBREAK_ALL);
     turn_us = worker_now_us() - worker.turn_began_us;
+    /* A turn that has ended every session at the end of a drain kept nobody waiting. */
+    if (worker.draining && sg_session_count() == 0)
+        turn_us = 0;
     if (turn_us > atomic_load_explicit(&status->longest_turn_us, memory_order_relaxed))
         atomic_store_explicit(&status->longest_turn_us, turn_us, memory_order_relaxed);
     atomic_store_explicit(&status->turn_began_ms, 0, memory_order_relaxed);
+}
+
+static void
+worker_bell(struct ev_loop *loop, ev_timer *timer, int revents)
+{
+    (void)loop, (void)timer, (void)revents;
+    sg_journal_bell();
 }
 
 static void
@@ -278,6 +331,7 @@ worker_queues(const struct sg_timeouts_conf *t)
         [SG_QUEUE_HALF_CLOSED] = t->half_closed,
         [SG_QUEUE_LINGER] = t->linger,
         [SG_QUEUE_MAX_SESSION] = t->max_session,
+        [SG_QUEUE_SETTLE] = WORKER_SETTLE_MS,
     };
 
     for (unsigned i = 0; i < SG_QUEUES; i++)
@@ -299,6 +353,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
         sg_logf(SG_LOG_EMERG, "cannot make an event loop: %s", strerror(errno));
         return -1;
     }
+    worker.epoll = worker_epoll(worker.loop);
     worker.boot = boot;
     worker.turn_began_us = worker_now_us();
     if (sg_journal_open(&journal) == -1) {
@@ -308,6 +363,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
     worker_queues(&boot->conf->core.timeouts);
     ev_prepare_init(&worker.prepare, worker_prepare);
     ev_prepare_start(worker.loop, &worker.prepare);
+    ev_timer_init(&worker.bell, worker_bell, 0., 0.);
     ev_check_init(&worker.check, worker_check);
     ev_check_start(worker.loop, &worker.check);
     return sg_resolver_open(boot);
@@ -324,6 +380,8 @@ sg_worker_close(void)
         sg_deadline_queue_stop(&worker.queues[i]);
     ev_prepare_stop(worker.loop, &worker.prepare);
     ev_check_stop(worker.loop, &worker.check);
+    ev_timer_stop(worker.loop, &worker.bell);
+    sg_pipes_trim();
     ev_loop_destroy(worker.loop);
     sg_journal_bell();
     sg_journal_close();

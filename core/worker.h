@@ -18,15 +18,29 @@
 
 struct sg_hosts;
 
-/* A page shared with the generation, which reads it for the watchdog. Aligned words only: a writer may be killed. */
+/* The ways on which a relay moves octets. */
+enum sg_path { SG_PATH_COPY, SG_PATH_SPLICE, SG_PATH_FILTER, SG_PATHS };
+
+/*
+ * In pages shared with the generation, which reads them for the watchdog. Aligned words only: a writer may be killed.
+ * Each worker has cache lines of its own.
+ */
 struct sg_worker_status {
-    _Atomic int64_t turn_began_ms; /* monotonic; 0 while waiting for events */
-    _Atomic uint32_t doing;        /* number of the instance whose code runs (index + 1), 0: none */
-    _Atomic uint32_t sessions;     /* open now */
-    _Atomic uint64_t accepted;     /* since start */
+    _Alignas(64) _Atomic int64_t turn_began_ms; /* monotonic; 0 while waiting for events */
+    _Atomic uint32_t doing;                     /* number of the instance whose code runs (index + 1), 0: none */
+    _Atomic uint32_t sessions;                  /* open now */
+    _Atomic uint64_t accepted;                  /* since start */
     _Atomic int64_t longest_turn_us;
-    struct sg_quotas quotas; /* read by the other workers too */
+    _Atomic uint64_t moved[SG_PATHS]; /* octets of payload relayed, by the way they went */
+    struct sg_quotas quotas;          /* read by the other workers too */
 };
+
+/* Only the worker itself writes: no locked instruction is needed. */
+static inline void
+sg_worker_add(_Atomic uint64_t *counter, uint64_t n)
+{
+    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+}
 
 /* One listening socket as a worker sees it. */
 struct sg_worker_listener {
@@ -81,7 +95,7 @@ void sg_worker_leave(uint32_t before);
 
 /*
  * One queue for each duration of `timeouts`, and some of our own. TICK looks once a second at handshakes whose clock has
- * stood still; the DELAYs are those of Happy Eyeballs (RFC 8305 section 8).
+ * stood still; SETTLE comes when a connection has lived for a second; the DELAYs are those of Happy Eyeballs (RFC 8305 section 8).
  */
 enum sg_queue {
     SG_QUEUE_HANDSHAKE,
@@ -95,6 +109,7 @@ enum sg_queue {
     SG_QUEUE_HALF_CLOSED,
     SG_QUEUE_LINGER,
     SG_QUEUE_MAX_SESSION,
+    SG_QUEUE_SETTLE,
     SG_QUEUES
 };
 struct sg_deadline_queue *sg_worker_queue(enum sg_queue which);
@@ -103,7 +118,10 @@ struct sg_deadline_queue *sg_worker_queue(enum sg_queue which);
 #define SG_SHARED_SIZE 65536
 uint8_t *sg_worker_shared(void);
 
-/* Watches the descriptor of `io` for `events` from now on; 0: not at all. Costs nothing if it is so already. */
+/*
+ * Watches the descriptor of `io` for `events` from now on; 0: not at all, which is not to be used right before close().
+ * Costs nothing if it is so already.
+ */
 void sg_worker_watch(ev_io *io, int events);
 
 #endif

@@ -8,7 +8,8 @@ modules_LTLIBRARIES = \
 	modules/cmd_bind.la \
 	modules/cmd_connect.la \
 	modules/cmd_udp.la \
-	modules/log_file.la
+	modules/log_file.la \
+	modules/log_syslog.la
 
 modules_access_rules_la_SOURCES = \
 	modules/access_rules.c \
@@ -18,6 +19,11 @@ modules_access_rules_la_SOURCES = \
 	modules/rules_entry.c \
 	modules/rules_match.c \
 	modules/rules_set.c
+
+modules_log_syslog_la_SOURCES = \
+	modules/log_syslog.c \
+	modules/syslog.h \
+	modules/syslog_link.c
 
 SG_MODULES = $(modules_LTLIBRARIES:modules/%.la=%)
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * log_file.c - events as lines of JSON in a file.
+ * log_file.c - events as lines in a file: of JSON, or as the operator wants them.
  *
  * A batch is written with one call. If that fails in the middle (a full disk), the file is cut back to where it was: there
  * is never half a line, but for the one that a killed logger leaves behind, which the next one cuts off.
@@ -21,7 +21,7 @@
 #define FILE_TAIL ((size_t)2 << 20)
 
 struct file_conf {
-    const char *path;
+    const char *path, *format;
 };
 
 static const struct sg_conf_item file_items[] = {
@@ -30,37 +30,71 @@ static const struct sg_conf_item file_items[] = {
       .offset = offsetof(struct file_conf, path),
       .required = true,
       .help = "the file, absolute; its folder must let core.log_user make files" },
+    { .name = "format",
+      .type = SG_CONF_STRING,
+      .offset = offsetof(struct file_conf, format),
+      .def = "json",
+      .help = "json, json_ascii, structured_data, common, or a text with $variables" },
     { .name = NULL },
 };
 
+/* The format is made by init(), the rest by start(). */
 struct file {
+    struct sg_event_format *format;
     int fd;
     size_t len;
     char *lines;
 };
 
-static int
-file_init(struct sg_instance *inst)
+static void
+file_check_path(struct sg_instance *inst, const char *path)
 {
-    const struct file_conf *conf = sg_instance_conf(inst);
     const struct sg_where where = sg_conf_where(inst, "path");
     char folder[4096];
     struct stat st;
 
-    if (conf->path == NULL)
-        return -1;
-    if (conf->path[0] != '/') {
-        sg_conf_error(inst, &where, "path: \"%s\" is not absolute", conf->path);
-        return -1;
+    if (path[0] != '/') {
+        sg_conf_error(inst, &where, "path: \"%s\" is not absolute", path);
+        return;
     }
-    if (stat(conf->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        sg_conf_error(inst, &where, "path: %s is no regular file", conf->path);
-        return -1;
+    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+        sg_conf_error(inst, &where, "path: %s is no regular file", path);
+        return;
     }
-    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(conf->path, '/') - conf->path) + 1, conf->path);
+    (void)snprintf(folder, sizeof folder, "%.*s", (int)(strrchr(path, '/') - path) + 1, path);
     if (stat(folder, &st) == -1 || !S_ISDIR(st.st_mode))
-        sg_conf_error(inst, &where, "path: there is no folder for %s", conf->path);
+        sg_conf_error(inst, &where, "path: there is no folder for %s", path);
+}
+
+static int
+file_init(struct sg_instance *inst)
+{
+    const struct file_conf *conf = sg_instance_conf(inst);
+    const struct sg_where where = sg_conf_where(inst, "format");
+    struct file *file = calloc(1, sizeof *file);
+
+    if (conf->path == NULL || file == NULL) {
+        free(file);
+        return -1;
+    }
+    file_check_path(inst, conf->path);
+    if (sg_event_required(inst) && strcmp(conf->format, "json") != 0 && strcmp(conf->format, "json_ascii") != 0)
+        sg_conf_error(inst, &where,
+                      "format: a required log is written as \"json\" or \"json_ascii\", which have every field and the "
+                      "id by which an event is known again");
+    file->format = sg_event_format_new(inst, "format", conf->format);
+    sg_instance_set_data(inst, file);
     return 0;
+}
+
+static void
+file_fini(struct sg_instance *inst)
+{
+    struct file *file = sg_instance_data(inst);
+
+    if (file != NULL)
+        sg_event_format_free(file->format);
+    free(file);
 }
 
 #define FILE_FLAGS (O_RDWR | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | O_NOFOLLOW)
@@ -84,21 +118,18 @@ static int
 file_start(struct sg_instance *inst, enum sg_process process)
 {
     const struct file_conf *conf = sg_instance_conf(inst);
-    struct file *file = calloc(1, sizeof *file);
+    struct file *file = sg_instance_data(inst);
 
-    if (process != SG_PROCESS_LOGGER || file == NULL) {
-        free(file);
-        return process == SG_PROCESS_LOGGER ? -1 : 0;
-    }
+    if (process != SG_PROCESS_LOGGER)
+        return 0;
     file->lines = malloc(FILE_BUFFER);
     file->fd = file_open(inst);
-    if (file->lines != NULL && file->fd != -1) {
-        sg_instance_set_data(inst, file);
+    if (file->lines != NULL && file->fd != -1)
         return 0;
-    }
     sg_log(inst, SG_LOG_EMERG, "%s: %s", conf->path, strerror(errno));
+    if (file->fd != -1)
+        (void)close(file->fd);
     free(file->lines);
-    free(file);
     return -1;
 }
 
@@ -109,7 +140,6 @@ file_stop(struct sg_instance *inst)
 
     (void)close(file->fd);
     free(file->lines);
-    free(file);
 }
 
 static int
@@ -117,11 +147,11 @@ file_event(struct sg_instance *inst, const struct sg_event_info *event)
 {
     struct file *file = sg_instance_data(inst);
 
-    if (FILE_BUFFER - file->len < SG_EVENT_JSON_MAX) {
-        file->len = 0;
+    if (FILE_BUFFER - file->len < SG_EVENT_LINE_MAX) {
+        file->len = 0; /* all of the batch comes again */
         return -1;
     }
-    file->len += sg_event_json(event, file->lines + file->len, FILE_BUFFER - file->len);
+    file->len += sg_event_print(file->format, event, file->lines + file->len, FILE_BUFFER - file->len);
     return 0;
 }
 
@@ -164,35 +194,6 @@ file_reopen(struct sg_instance *inst)
     return 0;
 }
 
-/* The string value of a field in a line that we wrote; NULL: it has none. */
-static const char *
-file_field(const char *line, size_t len, const char *name, size_t *len_out)
-{
-    const char *at = memmem(line, len, name, strlen(name)), *end;
-
-    if (at == NULL)
-        return NULL;
-    at += strlen(name);
-    end = memchr(at, '"', (size_t)(line + len - at));
-    *len_out = end != NULL ? (size_t)(end - at) : 0;
-    return end != NULL ? at : NULL;
-}
-
-static void
-file_line(const char *line, size_t len, sg_event_seen *seen, void *arg)
-{
-    char id_text[64], name_text[64];
-    size_t id_len, name_len;
-    const char *id = file_field(line, len, ",\"id\":\"", &id_len);
-    const char *name = file_field(line, len, ",\"event\":\"", &name_len);
-
-    if (id == NULL || name == NULL || id_len >= sizeof id_text || name_len >= sizeof name_text)
-        return;
-    (void)snprintf(id_text, sizeof id_text, "%.*s", (int)id_len, id);
-    (void)snprintf(name_text, sizeof name_text, "%.*s", (int)name_len, name);
-    seen(arg, id_text, name_text);
-}
-
 /* The lines of the tail; its first may be the end of a longer one. The octets behind the last line feed are cut off. */
 static int
 file_tail(struct file *file, int fd, sg_event_seen *seen, void *arg)
@@ -212,7 +213,7 @@ file_tail(struct file *file, int fd, sg_event_seen *seen, void *arg)
 
         if (newline == NULL)
             break;
-        file_line(file->lines + at, (size_t)(newline - file->lines) - at, seen, arg);
+        (void)sg_event_scan(file->format, file->lines + at, (size_t)(newline - file->lines) - at, seen, arg);
         at = (size_t)(newline - file->lines) + 1;
     }
     return at == (size_t)len ? 0 : ftruncate(fd, st.st_size - (off_t)((size_t)len - at));
@@ -250,5 +251,6 @@ static const struct sg_log_ops file_log = {
 
 const struct sg_module sg_module = {
     SG_MODULE_HEAD("log_file"), .version = "0.1.0",  .conf = file_items, .conf_size = sizeof(struct file_conf),
-    .init = file_init,          .start = file_start, .stop = file_stop,  .log = &file_log,
+    .init = file_init,          .start = file_start, .stop = file_stop,  .fini = file_fini,
+    .log = &file_log,
 };

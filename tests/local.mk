@@ -22,6 +22,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_conf_scan.c \
 	tests/unit/test_conf_text.c \
 	tests/unit/test_deadline.c \
+	tests/unit/test_format.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_loader.c \
 	tests/unit/test_logger.c \
@@ -33,6 +34,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_session_states.c \
 	tests/unit/test_socks4.c \
 	tests/unit/test_socks5.c \
+	tests/unit/test_table.c \
 	tests/unit/test_udp.c \
 	tests/unit/test_units.c \
 	tests/unit/test_verdicts.c \
@@ -40,11 +42,21 @@ tests_unit_unit_SOURCES = \
 	tests/unit/told.c \
 	tests/unit/vectors.c
 
-# ---- figures: `make bench` runs them, nothing else does
+# ---- figures: built with the tests, so that they keep up with the code; `make bench` runs them
 
-EXTRA_PROGRAMS = \
+BENCHES = \
+	tests/bench/bench_record \
 	tests/bench/bench_rules \
-	tests/bench/bench_udp
+	tests/bench/load
+check_PROGRAMS += $(BENCHES)
+
+tests_bench_bench_record_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_bench_bench_record_CFLAGS = $(CORE_CFLAGS)
+tests_bench_bench_record_LDFLAGS = $(CORE_LINK)
+tests_bench_bench_record_LDADD = $(CORE_LIBS)
+tests_bench_bench_record_DEPENDENCIES = core/libcore.a
+tests_bench_bench_record_SOURCES = tests/bench/bench_record.c
+
 tests_bench_bench_rules_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_bench_bench_rules_CFLAGS = $(CORE_CFLAGS)
 tests_bench_bench_rules_LDFLAGS = $(CORE_LINK)
@@ -52,14 +64,32 @@ tests_bench_bench_rules_LDADD = $(CORE_LIBS)
 tests_bench_bench_rules_DEPENDENCIES = core/libcore.a
 tests_bench_bench_rules_SOURCES = tests/bench/bench_rules.c
 
-# A client: nothing of the daemon is in it.
-tests_bench_bench_udp_CFLAGS = $(SG_CFLAGS)
-tests_bench_bench_udp_SOURCES = tests/bench/bench_udp.c
+tests_bench_load_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS)
+tests_bench_load_LDFLAGS = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS)
+tests_bench_load_SOURCES = \
+	tests/bench/load.c \
+	tests/bench/load_client.c \
+	tests/bench/load_loop.c \
+	tests/bench/load_target.c \
+	tests/bench/load_udp.c
 
-.PHONY: bench
-bench: all $(EXTRA_PROGRAMS)
+.PHONY: bench bench-check bench-programs bench-quick
+bench-programs: all
+	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES) tests/modules/log_nothing.la
+
+# BENCHFLAGS: more words for the driver, see its --help
+BENCH = $(srcdir)/tests/bench/run --build "$(abs_builddir)"
+bench: bench-programs
 	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
-	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_udp core/sockgate
+	$(BENCH) --json bench.json --picture bench.svg $(BENCHFLAGS)
+
+bench-quick: bench-programs
+	$(BENCH) --quick $(BENCHFLAGS)
+
+bench-check: bench-programs
+	$(BENCH) --quick --rounds 7 --check $(srcdir)/tests/bench/ratios.json $(BENCHFLAGS)
+
+CLEANFILES += bench.json bench.svg
 
 # ---- modules for tests: NAME.la is made from NAME.c; libtool makes shared objects only of what has an -rpath
 
@@ -104,6 +134,7 @@ TEST_MODULES = \
 	tests/modules/bad/undefined_symbol.la \
 	tests/modules/crash_request.la \
 	tests/modules/crash_start.la \
+	tests/modules/log_nothing.la \
 	tests/modules/older.la \
 	tests/modules/start_fails.la
 
@@ -121,9 +152,11 @@ FUZZ_LINK = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS) $(SG_FUZZ_LDFLAGS)
 FUZZ_LDADD = core/libcore.a $(CORE_LIBS)
 FUZZERS = \
 	tests/fuzz/fuzz_conf \
+	tests/fuzz/fuzz_format \
 	tests/fuzz/fuzz_greeting \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_socks4 \
+	tests/fuzz/fuzz_table \
 	tests/fuzz/fuzz_udp_header
 
 check_PROGRAMS += $(FUZZERS)
@@ -133,6 +166,12 @@ tests_fuzz_fuzz_conf_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_conf_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_conf_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_conf_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_format_SOURCES = tests/fuzz/fuzz_format.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_format_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_format_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_format_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_format_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_greeting_SOURCES = tests/fuzz/fuzz_greeting.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_greeting_CPPFLAGS = $(CORE_CPPFLAGS)
@@ -157,6 +196,12 @@ tests_fuzz_fuzz_udp_header_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_udp_header_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_udp_header_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_udp_header_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_table_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_table_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_table_LDADD = $(FUZZ_LDADD)
 
 # ---- make check: what needs no python and no other build; scripts/test runs everything
 

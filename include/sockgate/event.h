@@ -12,6 +12,7 @@
 #ifndef SOCKGATE_EVENT_H
 #define SOCKGATE_EVENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,7 @@
 
 struct sg_instance;
 struct sg_event_info;
+struct sg_event_format;
 
 /* What recover() calls for each event that it finds: its id (32 hexadecimal digits) and its name. */
 typedef void sg_event_seen(void *arg, const char *id, const char *name);
@@ -65,5 +67,61 @@ SG_API const char *sg_event_kind(const struct sg_event_info *event);
  * RFC:    8259.
  */
 SG_API size_t sg_event_json(const struct sg_event_info *event, char *line, size_t size);
+
+/*
+ * Does the configuration say `required` of this log? Then it must be able to tell whether an event has arrived.
+ * Owner:  none.
+ * Blocks: never.
+ * Errors: none.
+ * RFC:    none.
+ */
+SG_API bool sg_event_required(const struct sg_instance *inst);
+
+/*
+ * Makes a format out of the text that the setting @key has, for init(): "json", "json_ascii", "structured_data",
+ * "common", or a text with $variables. doc/log.md describes them, and how values are escaped.
+ * Owner:  the caller; sg_event_format_free() ends it.
+ * Blocks: never.
+ * Errors: NULL; sg_conf_error() has been told what is wrong, at the place of @key.
+ * RFC:    none.
+ */
+SG_API struct sg_event_format *sg_event_format_new(struct sg_instance *inst, const char *key, const char *text);
+
+/*
+ * Ends a format. NULL is allowed.
+ * Owner:  takes @format.
+ * Blocks: never.
+ * Errors: none.
+ * RFC:    none.
+ */
+SG_API void sg_event_format_free(struct sg_event_format *format);
+
+/*
+ * A line of at least the first size can be printed in any format; in one of the second size nothing is ever left out.
+ */
+#define SG_EVENT_LINE_MIN 2048
+#define SG_EVENT_LINE_MAX 16384
+
+/*
+ * Writes the event as one line with a line feed and a NUL behind it. No octet of a value can end a line or a field.
+ * Owner:  caller keeps @line.
+ * Blocks: never.
+ * Errors: 0 if @size is below SG_EVENT_LINE_MIN. Values that do not fit are left out, and the line says so. Returns the
+ *         length without the NUL.
+ * RFC:    8259 for JSON, 5424 for structured data.
+ */
+SG_API size_t sg_event_print(const struct sg_event_format *format, const struct sg_event_info *event, char *line,
+                             size_t size);
+
+/*
+ * For recover(): reads a line back that sg_event_print() has written, here without its line feed, and tells @seen what
+ * event it is.
+ * Owner:  caller keeps @line.
+ * Blocks: never.
+ * Errors: false: it is no such line, or the format has not both the id and the name of the event. @seen is not called.
+ * RFC:    none.
+ */
+SG_API bool sg_event_scan(const struct sg_event_format *format, const char *line, size_t len, sg_event_seen *seen,
+                          void *arg);
 
 #endif

@@ -49,8 +49,8 @@ struct sg_filter_ops {
  * the client as they are, octets left in its `in` and all later ones pass through the filter.
  * Owner:  @ops must be constant; @state passes to the core, which calls ops->free(state) once.
  * Blocks: never.
- * Errors: -1 if the session has a filter already, is past AUTH, or the sizes in @ops are out of bounds; @state stays
- *         with the caller then.
+ * Errors: -1 if the session has a filter already, is past AUTH, the sizes in @ops are out of bounds, or there is no
+ *         memory; @state stays with the caller then.
  * RFC:    1928 section 3 (encapsulation), 1961 section 5.
  */
 SG_API int sg_session_set_filter(struct sg_session *s, const struct sg_filter_ops *ops, void *state) SG_CHECK;

@@ -20,9 +20,7 @@ import sockgate
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'drill: long; runs with SG_DRILL=1 only')
-    # Clients and targets of a test share this process: the limit that the daemon has would be too low.
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    open_files()
     os.umask(0o022)
     if not sockgate.BINARY.exists():
         raise pytest.UsageError(f'{sockgate.BINARY} is missing: build first, or say where with SG_BUILD')
@@ -31,6 +29,12 @@ def pytest_configure(config):
                                    extra_groups=[], check=False)
         if reachable.returncode != 0:
             raise pytest.UsageError(f'{sockgate.BINARY}: uid {sockgate.NOBODY} cannot run it; build elsewhere')
+
+
+def open_files():
+    """Clients and targets of a test share this process: the limit that the daemon has would be too low."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def pytest_collection_modifyitems(items):

@@ -43,6 +43,9 @@ CRASHING = {'ASAN_OPTIONS': 'handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handl
 # Ten times what it takes at worst.
 PATIENCE = 60 if SANITIZED else 30
 
+# The longest that a worker may be busy in one go; under a sanitizer five times as long.
+TURN_AIM_US = 100_000 if SANITIZED else 20_000
+
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -81,7 +84,8 @@ def config(listeners=None, rules=None, core=None, modules=(), hooks=None, timeou
     workers. `modules` come in addition to none, rules, connect and bind; `hooks` replaces keys of the table."""
     table = {'auth': ['none'], 'access': ['rules'], 'command': {'connect': 'connect'}}
     table.update(hooks or {})
-    settings = {'module_dir': '@MODULES@', 'runtime_dir': '@DIR@/run', 'workers': 2, 'timeouts': timeouts or {}}
+    settings = {'module_dir': '@MODULES@', 'runtime_dir': '@DIR@/run', 'workers': 2, 'timeouts': timeouts or {},
+                'error_log': {'level': 'info'}}
     if limits:
         settings['limits'] = limits
     settings.update(core or {})
@@ -167,14 +171,17 @@ class Gateway:
     as_user   as an ordinary user, although the tests run as root
     ready     wait until it is; else the caller looks at what happens
     ledger    stop() compares the records with what the clients saw; off where processes are killed
+    turns     stop() asserts that no turn of a worker's loop took too long; off where one is made to
     nofile    (soft, hard) RLIMIT_NOFILE
     netns     a netns.Namespace to run in
     stderr    a descriptor instead of the log file (then no log can be read)
     """
 
-    def __init__(self, text=None, *, as_user=False, ready=True, ledger=True, nofile=None, netns=None, stderr=None,
-                 args=(), env=None):
+    def __init__(self, text=None, *, as_user=False, ready=True, ledger=True, turns=True, nofile=None, netns=None,
+                 stderr=None, args=(), env=None):
         self.as_user = as_user and ROOT
+        self.kind = socks.Client  # what connect() makes
+        self.turns = turns
         self.ledger = ledger and stderr is None
         self.ports, self.clients = {}, []
         self.failed = False
@@ -343,9 +350,9 @@ class Gateway:
         """A new client of a listener; what it sees is compared with the records in the end."""
         if self._netns:
             with self._netns.entered():
-                client = socks.Client(self.address(name), **keys)
+                client = self.kind(self.address(name), **keys)
         else:
-            client = socks.Client(self.address(name), **keys)
+            client = self.kind(self.address(name), **keys)
         self.clients.append(client)
         return client
 
@@ -421,6 +428,8 @@ class Gateway:
             if (self.run_dir / 'sockgate.pid').exists():
                 raise self.fail('left its pid file behind')
             self._check_reports()
+            if self.turns:
+                self.check_turns()
             if self.ledger:
                 self.check_ledger()
         finally:
@@ -432,6 +441,20 @@ class Gateway:
         reports = [text for text in texts if re.search(r'ERROR: \w+Sanitizer|: runtime error: ', text)]
         if reports:
             raise self.fail('a sanitizer has something to say:\n' + '\n'.join(reports)[:20000])
+
+    def workers_at_end(self):
+        """(longest turn in us, octets copied, spliced, filtered) of every worker that has ended."""
+        pattern = r'worker \d+: longest turn (\d+) us; octets copied (\d+), spliced (\d+), filtered (\d+)$'
+        found = (re.search(pattern, line) for line in self.lines())
+        return [tuple(map(int, match.groups())) for match in found if match]
+
+    def check_turns(self):
+        """One session must not keep the others waiting: the aim is shown, ten times of it fails."""
+        for longest, *_ in self.workers_at_end():
+            if longest > TURN_AIM_US:
+                print(f'a turn of a worker took {longest} us, the aim is {TURN_AIM_US}')
+            if longest > TURN_AIM_US * 10:
+                raise self.fail(f'a turn of a worker took {longest} us')
 
     def check_ledger(self):
         """Every session ends in exactly one of session_refused, session_failed, session_start and session_end."""

@@ -40,7 +40,8 @@ def request4(host, port, cmd=CONNECT, userid=b'', vn=4):
 
 def counted(text):
     """Its length in one octet, then its octets."""
-    return bytes([len(text.encode())]) + text.encode()
+    octets = text if isinstance(text, bytes) else text.encode()
+    return bytes([len(octets)]) + octets
 
 
 class Reply(NamedTuple):
@@ -122,12 +123,12 @@ class Client:
         return octets
 
     def recv_exactly(self, size):
-        octets = b''
+        octets = bytearray()
         while len(octets) < size:
             more = self.recv(size - len(octets))
             assert more, f'the connection ended after {octets.hex(" ")!r}, {size} octets were expected'
             octets += more
-        return octets
+        return bytes(octets)
 
     def expect(self, octets):
         got = self.recv_exactly(len(octets))

@@ -315,13 +315,15 @@ def test_login_that_can_be_avoided(check):
 # ---- who runs
 
 @needs_root
-def test_user_must_exist(check):
-    text = GOOD.replace('workers = 2;', 'user = "no-such-user";')
+@pytest.mark.parametrize('key', ['user', 'log_user'])
+def test_user_must_exist(check, key):
+    text = GOOD.replace('workers = 2;', f'{key} = "no-such-user";')
     status, stderr = check(text)
-    assert status == 1 and errors(stderr)[0][1] == 2 and 'no user "no-such-user"' in stderr
+    assert status == 1 and errors(stderr)[0][1] == 2 and f'{key}: there is no user "no-such-user"' in stderr
 
 
 @needs_root
-def test_user_must_not_be_root(check):
-    status, stderr = check(GOOD.replace('workers = 2;', 'user = "root";'))
+@pytest.mark.parametrize('key', ['user', 'log_user'])
+def test_user_must_not_be_root(check, key):
+    status, stderr = check(GOOD.replace('workers = 2;', f'{key} = "root";'))
     assert status == 1 and 'has all rights' in stderr

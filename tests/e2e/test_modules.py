@@ -20,86 +20,10 @@ import socks
 from conftest import needs_root
 from sockgate import test_module as module
 from socks import failure, greeting, request
+from x80 import FRAME_MAX, HELLO, PROOF, X80, message, proof_of
 
 
 # ---- METHOD X'80': two rounds of messages, then frames
-
-SECRET = b'sockgate'
-HELLO, PROOF = 1, 2
-FRAME_MAX = 4096
-
-
-def message(kind, octets):
-    return bytes([kind, len(octets)]) + octets
-
-
-def proof_of(nonce, secret=SECRET):
-    return bytes(n ^ secret[i % len(secret)] for i, n in enumerate(nonce))
-
-
-class X80:
-    """A client that speaks X'80' over a socks.Client. Frames are `80 LEN16 octets xor key`; the key runs on."""
-
-    def __init__(self, client):
-        self.client = client
-        self.key, self.sent, self.received = b'', 0, 0
-        self.plain = b''
-
-    def login(self, name=b'alice', secret=SECRET):
-        """Both rounds; the status octet of the second."""
-        assert self.client.greet(b'\x80') == 0x80
-        self.client.send(message(HELLO, name))
-        assert self.client.recv_exactly(2) == bytes([HELLO, 8])
-        self.key = self.client.recv_exactly(8)
-        self.client.send(message(PROOF, proof_of(self.key, secret)))
-        assert self.client.recv_exactly(2) == bytes([PROOF, 1])
-        return self.client.recv_exactly(1)[0]
-
-    def _crypt(self, octets, position):
-        return bytes(octet ^ self.key[(position + i) % 8] for i, octet in enumerate(octets))
-
-    def frame(self, plain):
-        wire = bytes([0x80]) + struct.pack('!H', len(plain)) + self._crypt(plain, self.sent)
-        self.sent += len(plain)
-        return wire
-
-    def send(self, plain, size=FRAME_MAX):
-        for start in range(0, len(plain), size):
-            self.client.send(self.frame(plain[start:start + size]))
-
-    def recv_frame(self):
-        """The octets of the next frame; b'' at an end between frames."""
-        first = self.client.recv(1)
-        if not first:
-            return b''
-        assert first == b'\x80', 'a frame begins with 80'
-        size, = struct.unpack('!H', self.client.recv_exactly(2))
-        assert 0 < size <= FRAME_MAX
-        plain = self._crypt(self.client.recv_exactly(size), self.received)
-        self.received += size
-        return plain
-
-    def recv_exactly(self, size):
-        while len(self.plain) < size:
-            more = self.recv_frame()
-            assert more, f'the end after {self.plain!r}'
-            self.plain += more
-        octets, self.plain = self.plain[:size], self.plain[size:]
-        return octets
-
-    def rest(self):
-        octets, self.plain = self.plain, b''
-        while more := self.recv_frame():
-            octets += more
-        return octets
-
-    def open(self, host, port):
-        """The request and its reply, both encapsulated."""
-        self.send(request(host, port))
-        reply = self.recv_exactly(10)
-        assert reply[:2] == b'\x05\x00', reply.hex(' ')
-        return reply
-
 
 def x80_config(settings=None, **keys):
     return sockgate.config(modules=[module('auth_x80', name='x80', settings=settings or {})],
@@ -277,7 +201,7 @@ def test_x80_a_stream_leaves_the_others_their_turn(gateway, target):
 @pytest.mark.parametrize('chunks', range(1, 9))
 def test_x80_an_end_behind_full_reads_is_passed_on(gateway, target, chunks):
     """The end of the target, wherever it falls among the reads that a worker does in one go."""
-    gw = gateway(x80_config(core={'workers': 1}))
+    gw = gateway(x80_config(core={'workers': 1}), turns=False)
     octets = os.urandom(FRAME_MAX * chunks)
     with gw.connect() as client:
         wrapped = X80(client)
@@ -718,4 +642,4 @@ def test_a_module_replaced_on_disk_is_replaced_in_service(gateway, tmp_path, tar
     put('access_async')
     assert rule() == 'granted by port'
     assert 'reload done' in gw.reload(with_settings(ALL))
-    assert rule() == 'async'
+    sockgate.wait_until(lambda: rule() == 'async', what='the new generation to accept')

@@ -185,7 +185,8 @@ def test_ctrl_c(gateway):
         client.served = True
         began = time.monotonic()
         for pid in gw.processes():
-            os.kill(pid, signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):  # some are gone as soon as the master has it
+                os.kill(pid, signal.SIGINT)
         assert gw.process.wait(sockgate.PATIENCE) == 0
         print(f'stopped after {(time.monotonic() - began) * 1000:.0f} ms')
         assert time.monotonic() - began < 5 * (3 if sockgate.SANITIZED else 1)
@@ -276,7 +277,7 @@ def test_crash_in_start(gateway):
 def test_watchdog(gateway):
     """T21: a module that loops is named after 2 s, aborted after 10 s, and its worker replaced."""
     gw = gateway(sockgate.config(core={'workers': 2}, modules=[sockgate.test_module('access_hang', name='it')],
-                                 hooks={'access': ['it', 'rules']}), ledger=False)
+                                 hooks={'access': ['it', 'rules']}), ledger=False, turns=False)
     with gw.connect() as client:
         client.greet()
         client.send(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Octets between client and target: all of them, in order, and an end that means what it meant on the other side."""
 
+import contextlib
 import random
 import socket
 import threading
@@ -11,7 +12,47 @@ import network
 import servers
 import sockgate
 import socks
+import x80
 from socks import greeting, request
+
+
+# What forces a way through the relay, and which ways octets must and must not have gone then.
+PATHS = {'auto': ('copied', 'spliced'), 'copy': ('copied', ), 'splice': ('spliced', ), 'filter': ('filtered', )}
+
+
+def path_config(path, **keys):
+    if path == 'filter':
+        return sockgate.config(modules=[sockgate.test_module('auth_x80', name='x80')], hooks={'auth': ['x80']}, **keys)
+    return sockgate.config(core={'relay_path': path}, **keys)
+
+
+def check_path(gw, path):
+    """Stops the gateway. The counters of its workers show that the way was really taken, and no other."""
+    gw.stop()
+    ends = gw.workers_at_end()
+    moved = {name: sum(end[i + 1] for end in ends) for i, name in enumerate(('copied', 'spliced', 'filtered'))}
+    for name, octets in moved.items():
+        if (octets > 0) != (name in PATHS[path]):
+            raise gw.fail(f'relay_path {path}: {moved}')
+
+
+@pytest.fixture(name='path_gateway', scope='module', params=PATHS)
+def make_path_gateway(request):
+    gw = sockgate.Gateway(path_config(request.param))
+    if request.param == 'filter':
+        gw.kind = x80.Encapsulated
+    yield gw
+    try:
+        check_path(gw, request.param)
+    finally:
+        gw.discard()
+
+
+@pytest.fixture(name='shared')
+def make_shared(path_gateway, request):
+    """Every test of the relay runs on every way."""
+    request.node.gateways = [path_gateway]
+    return path_gateway
 
 
 def opened(gw, target, **keys):
@@ -77,28 +118,63 @@ def test_single_octets(shared, target):
     assert (record['bytes_up'], record['bytes_down']) == (200, 200)
 
 
-def test_slow_reader(shared, target):
+@pytest.mark.parametrize('way', ['down', 'up'])
+def test_slow_reader(shared, way):
     """T32: what a reader does not take, the sender keeps: the gateway stops reading, and goes on where it stopped."""
-    client, peer = opened(shared, target, rcvbuf=4096)
-    sent = fill(peer)
-    assert sent > 100_000
-    assert len(client.recv_exactly(sent)) == sent
-    peer.send(b'and more')
-    client.expect(b'and more')
+    with servers.Target(rcvbuf=4096) as target:
+        client, peer = opened(shared, target, rcvbuf=4096)
+        sender, reader = (peer, client) if way == 'down' else (client, peer)
+        sent = fill(sender)
+        assert len(sent) > 100_000
+        assert reader.recv_exactly(len(sent)) == sent
+        sender.send(b'and more')
+        reader.expect(b'and more')
+
+
+def test_pipes_are_short(gateway):
+    """Streams whose readers stall want more pipes than there may be: the others are copied, and nothing is lost. Pipes
+    never take the descriptors that sessions need."""
+    gw = gateway(sockgate.config(core={'relay_path': 'splice', 'workers': 1}), nofile=(48, 48))
+    with servers.Target() as target, contextlib.ExitStack() as stack:
+        stalled = []
+        for _ in range(9):
+            client, peer = opened(gw, target, rcvbuf=4096)
+            stack.enter_context(client)
+            stack.enter_context(peer)
+            stalled.append((client, peer, fill(peer)))
+        for client, peer, sent in stalled:
+            peer.shutdown()
+            assert client.rest() == sent
+            client.close()
+            peer.close()
+            assert gw.wait_end(client)['bytes_down'] == len(sent)
+    gw.stop()
+    (_, copied, spliced, _), = gw.workers_at_end()
+    assert copied > 0 and spliced > 0
 
 
 def fill(sender):
-    """Sends until nothing more is taken, here or behind; the number of octets."""
-    sent, quiet = 0, 0
+    """Sends octets that are nowhere the same until nothing more is taken, here or behind; what was sent."""
+    taken, block, quiet = [], b'', 0
+    encapsulated = getattr(sender, 'codec', None)
+    random_octets = random.Random(5).randbytes(4088)
     sender.sock.setblocking(False)
     while quiet < 10:
         try:
-            sent += sender.sock.send(b'\xa5' * 65536)
+            if not block:
+                plain = len(taken).to_bytes(8, 'big') + random_octets
+                taken.append(plain)
+                block = encapsulated.frame(plain) if encapsulated else plain
+            block = block[sender.sock.send(block):]
             quiet = 0
         except BlockingIOError:
             # Full for now. Only if it stays full has everybody behind stopped too.
             quiet = 0 if servers.writable(sender.sock, 0.02) else quiet + 1
     sender.sock.settimeout(socks.PATIENCE)
+    sent = b''.join(taken)
+    if not encapsulated:
+        return sent[:len(sent) - len(block)]
+    threading.Thread(target=sender.sock.sendall, args=(block,)).start()  # a frame is all or nothing
     return sent
 
 
@@ -159,7 +235,7 @@ def test_end_behind_a_full_buffer(shared, target):
     client, peer = opened(shared, target, rcvbuf=4096)
     sent = fill(peer)
     peer.close()
-    assert len(client.rest()) == sent
+    assert client.rest() == sent
 
 
 def test_reset_by_target(shared, target):

@@ -9,6 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <sockgate/event.h>
+
+#include "fields.h"
+
 struct list {
     struct sg_record_names names; /* first */
     const char *const *v;
@@ -37,10 +41,11 @@ tables_record(void)
 const char *
 tables_line(const struct sg_record *rec, enum sg_event event, const char *const *names)
 {
-    static char line[SG_RECORD_LINE_MAX];
+    static char line[SG_EVENT_JSON_MAX];
     const struct list list = { { list_name }, names };
+    const struct sg_event_info info = { .event = event, .rec = rec, .names = &list.names };
 
-    cr_assert_eq(sg_record_json(rec, event, &list.names, line, sizeof line), strlen(line));
+    cr_assert_eq(sg_event_json(&info, line, sizeof line), strlen(line));
     return line;
 }
 

@@ -85,9 +85,9 @@ Test(access_rules, the_first_that_matches_decides)
     ops = inst->mod->access;
     cr_assert(ops->request && ops->target && !ops->client);
     for (size_t i = 0; i < sizeof asked / sizeof asked[0]; i++) {
-        struct sg_session session = { .rec = rec };
+        struct sg_request request, *req = &request;
+        struct sg_session session = { .rec = rec, .request = req };
         struct sg_decision decisions[2] = { { .size = sizeof *decisions }, { .size = sizeof *decisions } };
-        struct sg_request *req = &session.request;
 
         cr_assert(sg_addr_parse(asked[i].client, &session.rec->client) == 0);
         *req = (struct sg_request){ .size = sizeof *req, .cmd = asked[i].cmd, .port = asked[i].port };
@@ -131,9 +131,9 @@ Test(access_rules, associations)
     struct sg_record *rec = tables_record();
 
     for (size_t i = 0; i < sizeof udp / sizeof udp[0]; i++) {
-        struct sg_session session = { .rec = rec };
+        struct sg_request request, *req = &request;
+        struct sg_session session = { .rec = rec, .request = req };
         struct sg_decision decision = { .size = sizeof decision };
-        struct sg_request *req = &session.request;
         const struct sg_access_ops *ops;
         struct sg_instance *inst;
         struct loaded loaded;

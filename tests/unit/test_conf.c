@@ -231,20 +231,30 @@ Test(conf, syntax_errors_reach_no_libconfig)
 
 Test(conf, users)
 {
-    struct reading r;
+    static const char *const keys[] = { "user", "log_user" };
 
-    read_text(&r, MODULES LISTENER "core = {\n user = \"no-such-user\"; };\n");
-    cr_assert_eq(r.told.n, 1);
-    if (geteuid() == 0) {
-        cr_expect(told_is(&r.told, 0, "7:2:user: there is no user \"no-such-user\""), "%s", told_all(&r.told));
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+        char text[sizeof MODULES LISTENER + 128], want[128];
+        struct reading r;
+
+        (void)snprintf(text, sizeof text, MODULES LISTENER "core = {\n %s = \"no-such-user\"; };\n", keys[i]);
+        read_text(&r, text);
+        cr_assert_eq(r.told.n, 1);
+        if (geteuid() == 0) {
+            (void)snprintf(want, sizeof want, "7:2:%s: there is no user \"no-such-user\"", keys[i]);
+            cr_expect(told_is(&r.told, 0, want), "%s", told_all(&r.told));
+            read_free(&r);
+            (void)snprintf(text, sizeof text, MODULES LISTENER "core = { %s = \"root\"; };\n", keys[i]);
+            (void)snprintf(want, sizeof want, "6:10:%s: \"root\" has all rights", keys[i]);
+            read_text(&r, text);
+            cr_expect(told_is(&r.told, 0, want), "%s", told_all(&r.told));
+        } else {
+            (void)snprintf(want, sizeof want, "7:0:%s: \"no-such-user\" has no effect", keys[i]);
+            cr_expect(told_is(&r.told, 0, want), "%s", told_all(&r.told));
+            cr_expect_eq(sg_diag_errors(r.diag), 0);
+        }
         read_free(&r);
-        read_text(&r, MODULES LISTENER "core = { user = \"root\"; };\n");
-        cr_expect(told_is(&r.told, 0, "6:10:user: \"root\" has all rights"), "%s", told_all(&r.told));
-    } else {
-        cr_expect(told_is(&r.told, 0, "7:0:user: \"no-such-user\" has no effect"), "%s", told_all(&r.told));
-        cr_expect_eq(sg_diag_errors(r.diag), 0);
     }
-    read_free(&r);
 }
 
 /* ---- printing */

@@ -181,7 +181,7 @@ static size_t
 read_log(const char *path)
 {
     FILE *in = fopen(path, "r");
-    char line[SG_RECORD_LINE_MAX];
+    char line[SG_EVENT_JSON_MAX];
     size_t n = 0;
 
     cr_assert(in);
@@ -381,7 +381,7 @@ old_table(void)
 
 Test(logger, reads_the_layout_before)
 {
-    char lines[2 * SG_RECORD_LINE_MAX] = "";
+    char lines[2 * SG_EVENT_JSON_MAX] = "";
     int fd;
 
     old_table();
@@ -418,7 +418,7 @@ Test(logger, an_old_record_that_is_too_full)
 Test(logger, torn_tail)
 {
     static const char torn[] = "{\"time\":\"2026-01-31T12:00:01.200Z\",\"event\":\"session_end\",\"id\":\"0123";
-    char lines[2 * SG_RECORD_LINE_MAX] = "";
+    char lines[2 * SG_EVENT_JSON_MAX] = "";
     struct stat st;
     int fd;
 

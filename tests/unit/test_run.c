@@ -34,6 +34,7 @@ static struct fake fakes[MODULES_MAX];
 static struct sg_instance *list[MODULES_MAX];
 static struct sg_hooks hooks;
 static struct sg_worker_listener listener;
+static struct sg_request request;
 static struct sg_session session;
 static struct sg_record *record;
 static struct sg_run run;
@@ -73,7 +74,7 @@ fake_answer(struct sg_instance *inst, struct sg_session *s, struct sg_decision *
 static enum sg_verdict
 fake_request(struct sg_instance *inst, struct sg_session *s, const struct sg_request *req, struct sg_decision *decision)
 {
-    cr_expect(req == &s->request);
+    cr_expect(req == s->request);
     return fake_answer(inst, s, decision);
 }
 
@@ -81,7 +82,7 @@ static enum sg_verdict
 fake_target(struct sg_instance *inst, struct sg_session *s, const struct sg_request *req, const struct sg_addr *addr,
             struct sg_decision *decision)
 {
-    cr_expect(req == &s->request && addr == run.addr && addr->port == 80);
+    cr_expect(req == s->request && addr == run.addr && addr->port == 80);
     return fake_answer(inst, s, decision);
 }
 
@@ -122,7 +123,7 @@ begin(const char *answers)
     hooks = (struct sg_hooks){ .n_access = n, .access = list };
     listener = (struct sg_worker_listener){ .hooks = &hooks };
     record = record ? record : tables_record();
-    session = (struct sg_session){ .listener = &listener, .rec = record };
+    session = (struct sg_session){ .listener = &listener, .rec = record, .request = &request };
     ended = 0;
 }
 
