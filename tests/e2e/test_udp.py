@@ -20,10 +20,11 @@ import udp
 from conftest import needs_ipv6, needs_root
 from dns import Answer
 from network import Namespace
+from sockgate import test_module as module
 from socks import failure, greeting, request
-from test_modules import X80, module
 from test_reach import ALLOWED, DENIED, answers, literals, texts
 from udp import Association, Place, associate, descriptors, header
+from x80 import X80
 
 ALL = [{'allow': {}, 'label': 'all', 'special': ['loopback', 'self']}]
 
@@ -281,7 +282,7 @@ def test_filter_x80(gateway, place):
         relay = (socket.inet_ntoa(reply[4:8]), int.from_bytes(reply[8:], 'big'))
 
         def frame(plain):
-            x80.sent = 0  # every datagram begins anew
+            x80.codec.sent = 0  # every datagram begins anew
             return x80.frame(plain)
 
         def opened(octets):
