@@ -8,12 +8,14 @@
  * library that was there before the module. Small blocks are never used again: what is touched too late is still there to
  * be recognised.
  */
+#include "modtest/modtest.h"
+
+/* Behind ev.h, which has an EV_NONE of its own. */
 #include <errno.h>
 #include <link.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "modtest/modtest.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define ALLOC_WORKS 0
@@ -192,13 +194,13 @@ alloc_end(void *block)
         kept += head->size;
 }
 
-void *
+SG_EXPORT void *
 malloc(size_t size)
 {
     return alloc_new(16, size, __builtin_return_address(0));
 }
 
-void *
+SG_EXPORT void *
 calloc(size_t n, size_t size)
 {
     void *block;
@@ -215,7 +217,7 @@ calloc(size_t n, size_t size)
     return block != NULL ? memset(block, 0, all) : NULL;
 }
 
-void *
+SG_EXPORT void *
 realloc(void *block, size_t size)
 {
     void *grown = alloc_new(16, size, __builtin_return_address(0));
@@ -229,7 +231,7 @@ realloc(void *block, size_t size)
     return grown;
 }
 
-void
+SG_EXPORT void
 free(void *block)
 {
     const int err = errno;
@@ -239,26 +241,26 @@ free(void *block)
     errno = err;
 }
 
-void *
+SG_EXPORT void *
 memalign(size_t align, size_t size)
 {
     return alloc_new(align < 16 ? 16 : align, size, __builtin_return_address(0));
 }
 
-void *
+SG_EXPORT void *
 aligned_alloc(size_t align, size_t size)
 {
     return alloc_new(align < 16 ? 16 : align, size, __builtin_return_address(0));
 }
 
-int
+SG_EXPORT int
 posix_memalign(void **block_out, size_t align, size_t size)
 {
     *block_out = alloc_new(align < 16 ? 16 : align, size, __builtin_return_address(0));
     return *block_out != NULL ? 0 : ENOMEM;
 }
 
-size_t
+SG_EXPORT size_t
 malloc_usable_size(void *block)
 {
     return block != NULL ? alloc_head(block)->size : 0;

@@ -167,6 +167,13 @@ scene_run(const char *name, void (*play)(unsigned n), unsigned n)
         mt_mistake("%s: the module has called exit(): only the core ends processes", name);
 }
 
+/* What comes behind a mistake is often only its consequence: one is told, mended, and then the next. */
+static bool
+none_yet(void)
+{
+    return atomic_load(&mt_shared->n_mistakes) == 0;
+}
+
 /* Until there is no n-th allocation any more. */
 static void
 scenes_memory(void)
@@ -174,12 +181,10 @@ scenes_memory(void)
     char name[64];
 
     for (unsigned n = 1; n <= MEMORY_MAX && mt_alloc_works(); n++) {
-        const unsigned before = atomic_load(&mt_shared->n_mistakes);
-
         (void)snprintf(name, sizeof name, "allocation %u fails", n);
         scene_run(name, mt_scene_memory, n);
-        if (atomic_load(&mt_shared->n_mistakes) > before) {
-            mt_mistake("(the one before: when there is no memory; malloc() and the functions of the core may give NULL)");
+        if (!none_yet()) {
+            mt_mistake("it was so because there was no memory: malloc() and the functions of the core may give NULL");
             return;
         }
         if (atomic_load(&mt_shared->allocations) < n)
@@ -217,11 +222,10 @@ main(int argc, char **argv)
         return 1;
     }
     scene_run("loading", mt_scene_peek, 0);
-    for (size_t i = 0; i < sizeof scenes / sizeof scenes[0] && atomic_load(&mt_shared->loaded); i++)
+    for (size_t i = 0; i < sizeof scenes / sizeof scenes[0] && none_yet(); i++)
         if ((scenes[i].roles & mt_shared->roles) != 0)
             scene_run(scenes[i].name, scenes[i].play, 0);
-    if (atomic_load(&mt_shared->n_mistakes) == 0 &&
-        (mt_shared->roles & (MT_AUTH | MT_ACCESS | MT_COMMANDS)) != 0)
+    if (none_yet() && (mt_shared->roles & (MT_AUTH | MT_ACCESS | MT_COMMANDS)) != 0)
         scenes_memory();
     return summary();
 }

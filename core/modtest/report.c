@@ -56,6 +56,7 @@ static const struct {
       "sg_pending_new() was called outside a callback that may answer SG_AGAIN, or twice in one: make handles only there" },
     { "SG_AGAIN without a handle", "SG_AGAIN was answered without a handle: call sg_pending_new() first" },
     { "SG_AGAIN is no answer", "a handle was resolved with SG_AGAIN: resolve it with the verdict itself" },
+    { "the label of its decision", "the label of a decision has more than 63 octets: no record could hold it" },
     { "its answer did not fit",
       "an answer did not fit: a name has 255 octets at most and no NUL, all strings together 64 KiB" },
 };
@@ -92,6 +93,13 @@ mt_mistake(const char *format, ...)
     n = atomic_fetch_add(&mt_shared->n_mistakes, 1);
     if (n < MT_MISTAKES_MAX)
         memcpy(mt_shared->mistakes[n], text, sizeof text);
+}
+
+bool
+mt_found(void)
+{
+    mt_log_read();
+    return atomic_load(&mt_shared->n_mistakes) > 0;
 }
 
 /* ---- faults */

@@ -90,7 +90,8 @@ mt_scene_helper(unsigned n)
     if (inst->mod->auth != NULL && inst->mod->auth->check != NULL) {
         if (inst->mod->auth->method == SG_METHOD_NONE)
             (void)helper_check(inst, SG_CREDS_NONE, "", 0, "", 0);
-        (void)helper_check(inst, SG_CREDS_USERID, octets, 255, "", 0);
+        (void)helper_check(inst, SG_CREDS_USERID, octets, 0, octets, 0);
+        (void)helper_check(inst, SG_CREDS_USERID, octets, 255, octets, 0);
         if (inst->mod->auth->method == SG_METHOD_USERPASS)
             helper_passwords(inst);
         if (mt_options.user != NULL && inst->mod->auth->method == SG_METHOD_USERPASS)

@@ -71,11 +71,9 @@ world_text(char *text, size_t size, bool peek)
 static void
 world_told(void *arg, int level, const char *line)
 {
-    static const char name[] = "settings:";
-
     (void)arg;
     if (level >= 0 && level <= SG_LOG_ERR)
-        mt_mistake("%s", strncmp(line, name, sizeof name - 1) == 0 ? line : line);
+        mt_mistake("%s", line);
 }
 
 static void
