@@ -70,8 +70,11 @@ mt_client_send(struct mt_world *w, struct mt_client *c, const uint8_t *octets, s
 static bool
 client_waits(const struct mt_client *c)
 {
-    return !c->gone && sg_session_count() > 0 &&
-           (c->s->pendings != NULL || c->s->dial != NULL || sg_login_runs(c->s));
+    if (c->gone || sg_session_count() == 0)
+        return false;
+    if (c->s->rec->replied) /* a command that has answered may wait for others, as BIND does */
+        return false;
+    return c->s->pendings != NULL || c->s->dial != NULL || sg_login_runs(c->s);
 }
 
 void

@@ -196,17 +196,15 @@ static int
 summary(void)
 {
     const unsigned n = atomic_load(&mt_shared->n_mistakes);
-    bool first = true;
 
     for (unsigned i = 0; i < n && i < MT_MISTAKES_MAX; i++)
         (void)printf("sockgate-modtest: %s\n", mt_shared->mistakes[i]);
     (void)printf("%s: %u mistake%s; called: init()", mt_options.file, n, n == 1 ? "" : "s");
     for (enum mt_hook hook = MT_START; hook < MT_CALLBACK; hook++)
-        if (atomic_load(&mt_shared->calls[hook]) > 0) {
-            (void)printf(", %s %u times", mt_hook_name(hook), atomic_load(&mt_shared->calls[hook]));
-            first = false;
-        }
-    (void)printf("%s\n", first ? ", and nothing else" : "");
+        if (atomic_load(&mt_shared->calls[hook]) > 0)
+            (void)printf(", %s %u time%s", mt_hook_name(hook), atomic_load(&mt_shared->calls[hook]),
+                         atomic_load(&mt_shared->calls[hook]) == 1 ? "" : "s");
+    (void)printf("\n");
     return n > 0 ? 1 : 0;
 }
 

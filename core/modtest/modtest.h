@@ -81,6 +81,8 @@ int mt_report_open(void);
 const char *mt_hook_name(enum mt_hook hook);
 /* One sentence; said twice it counts once. Safe in a signal handler as long as `format` has only %s, %d and %zu. */
 void mt_mistake(const char *format, ...) SG_PRINTF(1, 2);
+/* With what the module itself has said about it. */
+void mt_start_failed(const char *where);
 /* Is there one already? Then it is told before others are looked for. */
 bool mt_found(void);
 /* Faults of this process are told from now on. */

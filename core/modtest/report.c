@@ -20,6 +20,7 @@ struct mt_shared *mt_shared;
 
 static int log_file = -1;
 static off_t log_read;
+static char log_said[MT_TEXT_MAX / 2];
 
 static const char *const hook_names[MT_HOOKS] = {
     [MT_NONE] = "nothing of the module",
@@ -95,6 +96,13 @@ mt_mistake(const char *format, ...)
         memcpy(mt_shared->mistakes[n], text, sizeof text);
 }
 
+void
+mt_start_failed(const char *where)
+{
+    mt_log_read();
+    mt_mistake("start() fails in a %s: %s", where, log_said[0] != '\0' ? log_said : "it does not say why in the error log");
+}
+
 bool
 mt_found(void)
 {
@@ -157,10 +165,16 @@ mt_log_open(void)
 static void
 log_line(const char *line)
 {
-    const char *error = strstr(line, "module_error: ");
+    static const char own[] = "module \"module\": ";
+    const char *said = strstr(line, own), *error = strstr(line, "module_error: ");
 
-    if (error == NULL || strstr(line, "module \"module\"") == NULL)
+    if (said == NULL)
         return;
+    if (error == NULL) {
+        if (strcmp(said + sizeof own - 1, "its start failed") != 0)
+            (void)snprintf(log_said, sizeof log_said, "%s", said + sizeof own - 1);
+        return;
+    }
     for (size_t i = 0; i < sizeof verdicts / sizeof verdicts[0]; i++)
         if (strstr(error, verdicts[i].said) != NULL) {
             mt_mistake("%s", verdicts[i].sentence);

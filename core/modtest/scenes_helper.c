@@ -84,7 +84,7 @@ mt_scene_helper(unsigned n)
     if (inst->mod->start != NULL &&
         inst->mod->start(inst, inst->mod->auth != NULL && inst->mod->auth->in_worker ? SG_PROCESS_WORKER
                                                                                      : SG_PROCESS_HELPER) != 0) {
-        mt_mistake("start() fails in a helper: it says why in the error log");
+        mt_start_failed("helper");
         return;
     }
     if (inst->mod->auth != NULL && inst->mod->auth->check != NULL) {

@@ -97,7 +97,7 @@ log_start(struct sg_instance *inst)
 {
     if (inst->mod->start == NULL || inst->mod->start(inst, SG_PROCESS_LOGGER) == 0)
         return true;
-    mt_mistake("start() fails in the logger: it says why in the error log");
+    mt_start_failed("logger");
     return false;
 }
 

@@ -175,7 +175,7 @@ world_helpers(struct mt_world *w)
     }
     if (sg_pools_ready(&w->pools))
         return 0;
-    mt_mistake("start() fails in a helper, or does not return: it says why in the error log");
+    mt_start_failed("helper");
     return -1;
 }
 
@@ -227,7 +227,7 @@ mt_world_open(struct mt_world *w)
     ev_timer_start(sg_worker_loop(), &w->tick);
     if (sg_instances_start(w->all, SG_PROCESS_WORKER) == 0)
         return 0;
-    mt_mistake("start() fails in a worker: it says why in the error log");
+    mt_start_failed("worker");
     return -1;
 }
 
