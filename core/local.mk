@@ -37,6 +37,7 @@ core_libcore_a_SOURCES = \
 	core/diag.c \
 	core/dial.c \
 	core/digest.c \
+	core/digits.c \
 	core/evaluate.c \
 	core/events.c \
 	core/explain.c \
