@@ -60,6 +60,7 @@ core_libcore_a_SOURCES = \
 	core/load.c \
 	core/log.c \
 	core/logger.c \
+	core/logger_write.c \
 	core/login.c \
 	core/master.c \
 	core/master_gen.c \
