@@ -121,23 +121,30 @@ sg_addr_format_ip(const struct sg_addr *addr, char *text, size_t size)
     return addr_cut(whole, addr_put_ip(whole, addr), text, size);
 }
 
-const char *
-sg_addr_format(const struct sg_addr *addr, char *text, size_t size)
+size_t
+sg_addr_put(const struct sg_addr *addr, char text[SG_ADDR_TEXT])
 {
     const bool ipv6 = addr->family == SG_FAMILY_IPV6;
-    char whole[SG_ADDR_TEXT];
     size_t n = 0;
 
     if (ipv6)
-        whole[n++] = '[';
-    n += addr_put_ip(whole + n, addr);
+        text[n++] = '[';
+    n += addr_put_ip(text + n, addr);
     if (ipv6)
-        whole[n++] = ']';
+        text[n++] = ']';
     if (addr_bits(addr) != 0) {
-        whole[n++] = ':';
-        n += sg_digits(whole + n, addr->port);
+        text[n++] = ':';
+        n += sg_digits(text + n, addr->port);
     }
-    return addr_cut(whole, n, text, size);
+    return n;
+}
+
+const char *
+sg_addr_format(const struct sg_addr *addr, char *text, size_t size)
+{
+    char whole[SG_ADDR_TEXT];
+
+    return addr_cut(whole, sg_addr_put(addr, whole), text, size);
 }
 
 bool

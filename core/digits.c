@@ -9,7 +9,7 @@ sg_digits(char *out, uint64_t number)
 {
     size_t width = 1;
 
-    for (uint64_t rest = number; rest > 9; rest /= 10)
+    for (uint64_t bound = 10; width < SG_DIGITS_MAX && number >= bound; bound *= 10)
         width++;
     return sg_digits_fixed(out, number, width);
 }

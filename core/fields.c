@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "addrs.h"
 #include "digits.h"
 #include "session.h"
 
@@ -48,8 +49,7 @@ value_hex(struct sg_field_value *value, unsigned octet)
 static bool
 value_addr(struct sg_field_value *value, const struct sg_addr *addr)
 {
-    return addr->family != SG_FAMILY_NONE &&
-           value_string(value, sg_addr_format(addr, value->room[0], sizeof value->room[0]));
+    return addr->family != SG_FAMILY_NONE && value_octets(value, value->room[0], sg_addr_put(addr, value->room[0]));
 }
 
 static bool
@@ -139,7 +139,7 @@ static bool
 field_id(const struct sg_event_info *info, struct sg_field_value *value)
 {
     sg_record_id(info->rec, value->room[0]);
-    return value_string(value, value->room[0]);
+    return value_octets(value, value->room[0], 32);
 }
 
 static bool
@@ -448,7 +448,7 @@ field_reason_text(const struct sg_event_info *info, struct sg_field_value *value
 static bool
 field_error(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    const char *name = strerrorname_np(info->rec->err);
+    const char *name = info->rec->err != 0 ? strerrorname_np(info->rec->err) : NULL;
 
     return info_ended(info) && info->rec->err != 0 && value_string(value, name != NULL ? name : "unknown");
 }

@@ -73,14 +73,14 @@ json_char(struct sg_json *json, const uint8_t *p, size_t n)
 #define EIGHT(octet) (0x0101010101010101u * (octet))
 
 /* Zero, if none of the eight octets is; which of them it is cannot be told. */
-static uint64_t
+static inline uint64_t
 json_any_zero(uint64_t octets)
 {
     return (octets - EIGHT(1)) & ~octets & EIGHT(0x80);
 }
 
 /* Do eight octets stand as they are? Each test looks at all of them at once. */
-static bool
+static inline bool
 json_plain_eight(const uint8_t *p)
 {
     uint64_t octets;
@@ -99,16 +99,17 @@ json_plain(const uint8_t *p, size_t n)
 
     while (n - i >= 8 && json_plain_eight(p + i))
         i += 8;
+    /* The end of it together with some that were looked at before. */
+    if (n >= 8 && n - i < 8 && json_plain_eight(p + n - 8))
+        return n;
     while (i < n && p[i] >= ' ' && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
         i++;
     return i;
 }
 
 static void
-json_quoted(struct sg_json *json, const void *octets, size_t n)
+json_escaped(struct sg_json *json, const uint8_t *p, size_t n)
 {
-    const uint8_t *p = octets;
-
     json_put(json, "\"", 1);
     for (size_t i = 0; i < n && json->open;) {
         const size_t plain = json_plain(p + i, n - i);
@@ -117,6 +118,21 @@ json_quoted(struct sg_json *json, const void *octets, size_t n)
         i += plain > 0 ? plain : json_char(json, p + i, n - i);
     }
     json_put(json, "\"", 1);
+}
+
+static void
+json_quoted(struct sg_json *json, const void *octets, size_t n)
+{
+    char *at = json->text + json->len;
+
+    if (!json->open || json->len + n + 2 + JSON_TAIL > json->size || json_plain(octets, n) < n) {
+        json_escaped(json, octets, n);
+        return;
+    }
+    *at++ = '"';
+    memcpy(at, octets, n);
+    at[n] = '"';
+    json->len += n + 2;
 }
 
 /* A member is written whole or not at all. */
