@@ -15,6 +15,7 @@
 #include "advertise.h"
 #include "container.h"
 #include "dial.h"
+#include "evaluate.h"
 #include "peers.h"
 #include "pipes.h"
 #include "sockets.h"
@@ -270,7 +271,7 @@ bind_open(struct sg_bind *bind, uint8_t family)
 
     if (bind_local(bind, family, &result.bnd) == -1) {
         sg_session_reason_text(s, "no address of ours leads to the peer");
-        bind_failed(bind, SG_REASON_CONNECT_FAILED, errno, sg_dial_rep(errno));
+        bind_failed(bind, SG_REASON_CONNECT_FAILED, errno, sg_evaluate_connect(errno));
         return;
     }
     if (bind_listen(bind, &result.bnd) == -1) {

@@ -73,24 +73,6 @@ struct sg_dial {
     const struct dial_attempt *told; /* NULL: no attempt was made */
 };
 
-uint8_t
-sg_dial_rep(int err)
-{
-    switch (err) {
-    case ECONNREFUSED: return SG_REP_CONNECTION_REFUSED;
-    case ENETUNREACH:
-    case ENETDOWN:
-    case EINVAL: /* a route that is a black hole, or none from the configured source */
-    case EAFNOSUPPORT: return SG_REP_NETWORK_UNREACHABLE;
-    case EHOSTUNREACH:
-    case EHOSTDOWN:
-    case ETIMEDOUT: return SG_REP_HOST_UNREACHABLE;
-    case EACCES:
-    case EPERM: return SG_REP_NOT_ALLOWED; /* the system's own packet filter */
-    default: return SG_REP_GENERAL_FAILURE;
-    }
-}
-
 static bool
 dial_shortage(int err)
 {
@@ -270,7 +252,7 @@ static void
 attempt_connect_failed(struct dial_attempt *attempt, int err)
 {
     const struct sg_refusal why = { dial_shortage(err) ? SG_REASON_SHORTAGE : SG_REASON_CONNECT_FAILED,
-                                    sg_dial_rep(err) };
+                                    sg_evaluate_connect(err) };
 
     attempt_failed(attempt, RANK_TRIED, &why, err);
 }

@@ -466,6 +466,30 @@ field_bytes_down(const struct sg_event_info *info, struct sg_field_value *value)
 }
 
 static bool
+field_udp_drops(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    static const char *const words[] = {
+#define X(name, text) text,
+        SG_UDP_DROPS(X)
+#undef X
+    };
+    const char *octets = sg_record_get(info->rec, &info->rec->udp_drops);
+    uint32_t drops[SG_UDP_DROP_COUNT];
+
+    if (info->event != SG_EVENT_SESSION_END || octets == NULL || info->rec->udp_drops.len != sizeof drops)
+        return false;
+    memcpy(drops, octets, sizeof drops);
+    value->kind = SG_FIELD_IS_COUNTS;
+    value->len = 0;
+    for (size_t i = 0; i < SG_UDP_DROP_COUNT; i++)
+        if (drops[i] > 0) {
+            value->list[value->len] = words[i];
+            value->counts[value->len++] = drops[i];
+        }
+    return true;
+}
+
+static bool
 field_duration_ms(const struct sg_event_info *info, struct sg_field_value *value)
 {
     return info_ended(info) && value_number(value, info_span(info->rec->accepted_mono_ms, info->rec->ended_mono_ms));

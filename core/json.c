@@ -221,6 +221,24 @@ sg_json_strings(struct sg_json *json, const char *name, const char *const *texts
     json_member_end(json, mark);
 }
 
+void
+sg_json_counts(struct sg_json *json, const char *name, const char *const *names, const uint32_t *counts, size_t n)
+{
+    const size_t mark = json_member(json, name);
+    char text[SG_DIGITS_MAX];
+
+    json_put(json, "{", 1);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            json_put(json, ",", 1);
+        json_quoted(json, names[i], strlen(names[i]));
+        json_put(json, ":", 1);
+        json_put(json, text, sg_digits(text, counts[i]));
+    }
+    json_put(json, "}", 1);
+    json_member_end(json, mark);
+}
+
 size_t
 sg_json_end(struct sg_json *json)
 {

@@ -81,6 +81,7 @@ core_libcore_a_SOURCES = \
 	core/proc.c \
 	core/question.c \
 	core/question_words.c \
+	core/quota.c \
 	core/record.c \
 	core/record_old.c \
 	core/relay.c \
@@ -114,6 +115,12 @@ core_libcore_a_SOURCES = \
 	core/throttle.c \
 	core/timer.c \
 	core/trace.c \
+	core/udp.c \
+	core/udp_dest.c \
+	core/udp_header.c \
+	core/udp_io.c \
+	core/udp_judge.c \
+	core/udp_relay.c \
 	core/units.c \
 	core/userpass.c \
 	core/utf8.c \

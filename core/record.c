@@ -76,6 +76,21 @@ sg_record_get(const struct sg_record *rec, const struct sg_record_text *text)
     return text->len > 0 && (size_t)text->at + text->len <= SG_RECORD_ARENA ? rec->arena + text->at : NULL;
 }
 
+uint32_t *
+sg_record_udp_drops(struct sg_record *rec)
+{
+    const uint16_t before = rec->arena_used;
+    const uint32_t none[SG_UDP_DROP_COUNT] = { 0 };
+
+    /* Aligned, so that no reader ever sees half a number. */
+    while ((offsetof(struct sg_record, arena) + rec->arena_used) % sizeof none[0] != 0)
+        rec->arena_used++;
+    if (sg_record_put(rec, &rec->udp_drops, none, sizeof none))
+        return (uint32_t *)(void *)(rec->arena + rec->udp_drops.at);
+    rec->arena_used = before;
+    return NULL;
+}
+
 void
 sg_record_add_tried(struct sg_record *rec, const struct sg_addr *addr)
 {

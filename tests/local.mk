@@ -41,6 +41,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_socks4.c \
 	tests/unit/test_socks5.c \
 	tests/unit/test_table.c \
+	tests/unit/test_udp.c \
 	tests/unit/test_units.c \
 	tests/unit/test_userpass.c \
 	tests/unit/test_users.c \
@@ -104,8 +105,8 @@ bench-programs: all
 # BENCHFLAGS: more words for the driver, see its --help
 BENCH = $(srcdir)/tests/bench/run --build "$(abs_builddir)"
 bench: bench-programs
-	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
 	$(BENCH) --json bench.json --picture bench.svg $(BENCHFLAGS)
+	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
 
 bench-quick: bench-programs
 	$(BENCH) --quick $(BENCHFLAGS)
@@ -125,6 +126,7 @@ TEST_MODULES = \
 	tests/abi/abi_conf.la \
 	tests/abi/abi_helper.la \
 	tests/abi/abi_log.la \
+	tests/abi/abi_udp.la \
 	tests/modules/access_async.la \
 	tests/modules/access_hang.la \
 	tests/modules/access_request_only.la \
@@ -184,6 +186,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_socks4 \
 	tests/fuzz/fuzz_table \
+	tests/fuzz/fuzz_udp_header \
 	tests/fuzz/fuzz_userpass
 
 check_PROGRAMS += $(FUZZERS)
@@ -229,6 +232,12 @@ tests_fuzz_fuzz_socks4_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_socks4_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_socks4_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_socks4_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_udp_header_SOURCES = tests/fuzz/fuzz_udp_header.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_udp_header_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_udp_header_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_udp_header_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_udp_header_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)

@@ -53,6 +53,7 @@
 #include <sockgate/session.h>
 #include <sockgate/socks.h>
 #include <sockgate/timer.h>
+#include <sockgate/udp.h>
 #include <sockgate/visibility.h>
 
 /* "SGmo": the first four octets of every descriptor. */

@@ -25,8 +25,9 @@ static const struct {
     [SG_STATE_AUTH] = { "auth", " request closing end " },
     [SG_STATE_REQUEST] = { "request", " access closing end " },
     [SG_STATE_ACCESS] = { "access", " command closing end " },
-    [SG_STATE_COMMAND] = { "command", " relay closing end " },
+    [SG_STATE_COMMAND] = { "command", " relay association closing end " },
     [SG_STATE_RELAY] = { "relay", " end " },
+    [SG_STATE_ASSOCIATION] = { "association", " end " },
     [SG_STATE_CLOSING] = { "closing", " end " },
     [SG_STATE_END] = { "end", " " },
 };
