@@ -109,6 +109,7 @@ session_discard(struct sg_session *s)
     ssize_t n;
 
     while ((n = recv(s->fd, sg_worker_shared(), SG_SHARED_SIZE, 0)) > 0) {
+        sodium_memzero(sg_worker_shared(), (size_t)n); /* a password that came too late is one too */
         s->drained += (uint32_t)n;
         if (s->drained > SESSION_DRAIN_MAX) {
             sg_session_end(s, false);
