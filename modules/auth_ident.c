@@ -249,6 +249,11 @@ ident_judge(const struct ident_conf *conf, const struct sg_creds *creds, struct 
         return ident_says(answer, SG_DECLINED, "no login name, system type ", reply->system, reply->system_len);
     if (conf->trim)
         ident_trim(reply);
+    if (creds->kind == SG_CREDS_USERID && creds->name_len > 0 &&
+        (creds->name_len != reply->user_len || memcmp(creds->name, reply->user, reply->user_len) != 0)) {
+        sg_answer_cd(answer, SG_CD_IDENT_DIFFERS);
+        return ident_says(answer, SG_DENY, "the client claims to be somebody else than ", reply->user, reply->user_len);
+    }
     if (!ident_allowed(conf, &creds->client, reply->user, reply->user_len))
         return ident_says(answer, SG_DECLINED, "not allowed from there: ", reply->user, reply->user_len);
     if (sg_answer_name(answer, reply->user, reply->user_len) == -1)
@@ -271,8 +276,10 @@ ident_check(struct sg_instance *inst, const struct sg_creds *creds, struct sg_an
     fd = query_connect(creds, (uint16_t)conf->port, until);
     if (fd != -1 && query_send(fd, creds) == 0)
         parsed = query_read(fd, octets, sizeof octets, &reply, until);
-    if (parsed == -2)
+    if (parsed == -2) {
         (void)ident_says(answer, SG_ERROR, "unavailable: ", strerror(errno), 64);
+        sg_answer_cd(answer, SG_CD_NO_IDENTD);
+    }
     if (fd != -1)
         (void)close(fd);
     switch (parsed) {
