@@ -76,6 +76,25 @@ static const struct sg_conf_item ident_items[] = {
     { .name = NULL },
 };
 
+/* A host that does not answer must not cost a helper. */
+static int
+ident_init(struct sg_instance *inst)
+{
+    const struct ident_conf *conf = sg_instance_conf(inst);
+    struct sg_where where = sg_conf_where(inst, "timeout");
+
+    if (conf->timeout < sg_instance_timeout(inst))
+        return 0;
+    if (where.line == 0)
+        where = sg_conf_where(inst, "helper"); /* no key of the settings: the place of the instance */
+    sg_conf_error(
+        inst, &where,
+        "timeout: %lld ms is not less than helper.timeout of the instance, %lld ms: its helpers would be killed "
+        "while they wait. Set helper = { timeout = \"%llds\"; }",
+        (long long)conf->timeout, (long long)sg_instance_timeout(inst), (long long)conf->timeout / 1000 + 5);
+    return -1;
+}
+
 /* ---- the question */
 
 static int64_t
@@ -298,6 +317,6 @@ static const struct sg_auth_ops ident_auth = {
 };
 
 const struct sg_module sg_module = {
-    SG_MODULE_HEAD("auth_ident"),           .version = "0.1.0",  .conf = ident_items,
-    .conf_size = sizeof(struct ident_conf), .auth = &ident_auth,
+    SG_MODULE_HEAD("auth_ident"),           .version = "0.1.0", .conf = ident_items,
+    .conf_size = sizeof(struct ident_conf), .init = ident_init, .auth = &ident_auth,
 };

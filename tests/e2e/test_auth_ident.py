@@ -53,7 +53,7 @@ class Ident:
 
 
 def settings(port, ranges=None, **keys):
-    return {'ranges': ranges or [{'clients': ['127.0.0.0/8', '::1']}], 'port': port, **keys}
+    return {'ranges': ranges or [{'clients': ['127.0.0.0/8', '::1']}], 'port': port, 'timeout': '5s', **keys}
 
 
 def ask(answer, conf=None, address=CLIENT, local=LOCAL, kind='none', **keys):
@@ -167,6 +167,14 @@ def test_socks4(gateway, target, answer, userid, cd, reason):
     assert (end['reason'], end.get('userid', '')) == (reason, userid.decode())
     assert end.get('user') == ('alice' if cd == GRANTED else None)
     assert end['rep'] == ('00' if cd == GRANTED else '02')
+
+
+def test_time_for_it():
+    """ID-07: the helper must be given longer than the host; with the defaults of both it would be killed."""
+    ranges = [{'clients': ['127.0.0.1']}]
+    assert ('timeout: 30000 ms is not less than helper.timeout of the instance, 10000 ms' in
+            refusal('auth_ident', {'ranges': ranges}))
+    assert 'helper = { timeout = "15s"; }' in refusal('auth_ident', {'ranges': ranges, 'timeout': '10s'})
 
 
 def test_it_takes_a_switch():
