@@ -218,7 +218,7 @@ login_concerns(const struct sg_session *s, const struct sg_instance *inst)
 {
     const struct sg_module_conf *conf = inst->conf;
 
-    return inst->mod->auth->method == s->rec->method && inst->mod->auth->check != NULL &&
+    return inst->mod->auth->method == s->rec->method && inst->mod->auth->check != NULL && !inst->mod->auth->stub &&
            (conf->clients.n == 0 || sg_ranges_contain(&conf->clients, &s->rec->client)) &&
            (s->login->kind != SG_CREDS_PASSWORD || s->login->secret_len > 0 || conf->empty_password);
 }
