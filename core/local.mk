@@ -58,6 +58,9 @@ core_libcore_a_SOURCES = \
 	core/log.c \
 	core/logger.c \
 	core/login.c \
+	core/login_cache.c \
+	core/login_throttle.c \
+	core/login_watch.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \

@@ -67,7 +67,8 @@
     X(ACCESS_TARGET, "access_target", true)                                                                            \
     X(SPECIAL_RANGE, "special_range", true)                                                                            \
     X(COMMAND_DENIED, "command_denied", true)                                                                          \
-    X(COMMAND_UNKNOWN, "command_unknown", true)
+    X(COMMAND_UNKNOWN, "command_unknown", true)                                                                        \
+    X(THROTTLED, "throttled", true) /* too many logins of this address have failed */
 
 enum sg_event {
 #define X(name, text) SG_EVENT_##name,

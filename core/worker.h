@@ -17,6 +17,7 @@
 
 struct sg_hosts;
 struct sg_pools;
+struct sg_brake;
 
 /* The ways on which a relay moves octets. */
 enum sg_path { SG_PATH_COPY, SG_PATH_SPLICE, SG_PATH_FILTER, SG_PATHS };
@@ -59,6 +60,7 @@ struct sg_worker_boot {
     size_t n_listeners;
     const struct sg_hosts *hosts; /* NULL: none */
     struct sg_pools *pools;       /* NULL: no helpers */
+    struct sg_brake *brake;       /* NULL: logins are not throttled */
     int channel;                  /* orders; end of file: the generation is gone */
     struct sg_worker_status *status;
     unsigned number; /* 0 .. workers - 1 */

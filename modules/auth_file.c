@@ -7,7 +7,7 @@
  *
  * Hashes are kept by helper processes alone: init() reads the file to find its mistakes, wipes it, and start() reads it
  * again. Before each check a helper looks whether the file is still the one that it has read; a new one replaces the old as
- * a whole, a broken one is reported once and changes nothing.
+ * a whole, a broken one is reported once and changes nothing. The core looks at it too, for logins that it remembers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -189,6 +189,7 @@ file_refresh(struct sg_instance *inst, struct file *file)
     if (file_read(&telling, file, &users, &file->seen) == 0) {
         users_free(&file->users);
         file->users = users;
+        sg_auth_changed(inst);
     } else if (!telling.silent) {
         sg_log(inst, SG_LOG_ERR, "%s is not taken: the %zu users that were read before stay", conf->path,
                file->users.n);
@@ -221,6 +222,8 @@ file_init(struct sg_instance *inst)
         return -1;
     }
     sg_instance_set_data(inst, file);
+    if (sg_auth_watch(inst, conf->path) == -1)
+        sg_log(inst, SG_LOG_WARN, "no memory to look at %s: logins are remembered although it changes", conf->path);
     if (users.n == 0)
         sg_log(inst, SG_LOG_WARN, "%s has no users: `sockgatectl passwd` makes some", conf->path);
     if (users.unusual > 0)

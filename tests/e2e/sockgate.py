@@ -85,7 +85,8 @@ def config(listeners=None, rules=None, core=None, modules=(), hooks=None, timeou
     table = {'auth': ['none'], 'access': ['rules'], 'command': {'connect': 'connect'}}
     table.update(hooks or {})
     settings = {'module_dir': '@MODULES@', 'runtime_dir': '@DIR@/run', 'workers': 2, 'timeouts': timeouts or {},
-                'error_log': {'level': 'info'}}
+                'error_log': {'level': 'info'},
+                'logins': {'throttle': False}}  # most tests fail to log in on purpose
     if limits:
         settings['limits'] = limits
     settings.update(core or {})
