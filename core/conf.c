@@ -261,7 +261,9 @@ static const struct sg_conf_item hooks_items[] = {
     { .name = NULL },
 };
 
-static const struct sg_conf_word protocol_words[] = { { "socks5", SG_PROTOCOL_SOCKS5 }, { NULL, 0 } };
+static const struct sg_conf_word protocol_words[] = { { "socks5", SG_PROTOCOL_SOCKS5 },
+                                                      { "socks4", SG_PROTOCOL_SOCKS4 },
+                                                      { NULL, 0 } };
 
 #define LISTENER(key) .offset = offsetof(struct sg_listener_conf, key)
 static const struct sg_conf_item listener_items[] = {
@@ -279,7 +281,7 @@ static const struct sg_conf_item listener_items[] = {
       LISTENER(protocols),
       .def = "socks5",
       .words = protocol_words,
-      .help = "what is spoken here" },
+      .help = "what is spoken here; socks4 includes SOCKS4a" },
     { .name = "clients", .type = SG_CONF_RANGES, LISTENER(clients), .help = "who may connect; not given: anyone" },
     { .name = "hooks",
       .type = SG_CONF_GROUP,
@@ -293,6 +295,11 @@ static const struct sg_conf_item listener_items[] = {
       LISTENER(outgoing),
       .max = 2,
       .help = "source address of outgoing connections, one for each family" },
+    { .name = "socks4_ipv6",
+      .type = SG_CONF_BOOL,
+      LISTENER(socks4_ipv6),
+      .def = "false",
+      .help = "a CONNECT of SOCKS4a may reach IPv6, though its reply cannot tell the address" },
     { .name = "open_proxy",
       .type = SG_CONF_BOOL,
       LISTENER(open_proxy),

@@ -129,19 +129,20 @@ struct sg_hooks_conf {
     struct sg_command_hooks_conf command; /* where.line 0: not given */
 };
 
-enum sg_protocol { SG_PROTOCOL_SOCKS5 = 1 << 0 };
+enum sg_protocol_bit { SG_PROTOCOL_SOCKS5 = 1 << 0, SG_PROTOCOL_SOCKS4 = 1 << 1 };
 
 struct sg_listener_conf {
     struct sg_where where;
     const char *name;
     struct sg_addr address;   /* with the port */
     int64_t port;             /* 0: any free one */
-    int64_t protocols;        /* bits of enum sg_protocol */
+    int64_t protocols;        /* bits of enum sg_protocol_bit */
     struct sg_ranges clients; /* empty: all */
     struct sg_hooks_conf hooks;
-    struct sg_addr advertise;   /* told to clients as BND.ADDR instead of the real one; family NONE: the real one */
+    struct sg_addr advertise; /* told to clients as BND.ADDR instead of a real one of its family; NONE: the real one */
     struct sg_strings outgoing; /* source addresses of outgoing connections, at most one per family */
     struct sg_addr outgoing4, outgoing6;
+    bool socks4_ipv6; /* CONNECT of SOCKS4a may reach IPv6: its reply cannot tell the address */
     bool open_proxy;
 };
 

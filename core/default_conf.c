@@ -18,8 +18,9 @@ static const char head[] =
     ");\n"
     "hooks = { auth = [ \"none\" ]; access = [ \"rules\" ]; command = { connect = \"connect\"; }; };\n"
     "listeners = (\n"
-    "  { name = \"local4\"; address = \"127.0.0.1\"; port = 1080; }";
-static const char local6[] = ",\n  { name = \"local6\"; address = \"::1\"; port = 1080; }";
+    "  { name = \"local4\"; address = \"127.0.0.1\"; port = 1080;\n    protocols = [ \"socks5\", \"socks4\" ]; }";
+static const char local6[] = ",\n  { name = \"local6\"; address = \"::1\"; port = 1080;\n"
+                             "    protocols = [ \"socks5\", \"socks4\" ]; }";
 static const char tail[] = "\n);\n";
 
 static bool

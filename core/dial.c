@@ -73,24 +73,6 @@ struct sg_dial {
     const struct dial_attempt *told; /* NULL: no attempt was made */
 };
 
-uint8_t
-sg_dial_rep(int err)
-{
-    switch (err) {
-    case ECONNREFUSED: return SG_REP_CONNECTION_REFUSED;
-    case ENETUNREACH:
-    case ENETDOWN:
-    case EINVAL: /* a route that is a black hole, or none from the configured source */
-    case EAFNOSUPPORT: return SG_REP_NETWORK_UNREACHABLE;
-    case EHOSTUNREACH:
-    case EHOSTDOWN:
-    case ETIMEDOUT: return SG_REP_HOST_UNREACHABLE;
-    case EACCES:
-    case EPERM: return SG_REP_NOT_ALLOWED; /* the system's own packet filter */
-    default: return SG_REP_GENERAL_FAILURE;
-    }
-}
-
 static bool
 dial_shortage(int err)
 {
@@ -190,11 +172,25 @@ dial_failed(struct sg_dial *dial)
 
 /* Most sessions are over before a peer could vanish unnoticed: they are spared these system calls. */
 static void
-dial_settled(struct sg_deadline *deadline)
+conn_settled(struct sg_deadline *deadline)
 {
     const struct sg_conn *conn = SG_CONTAINER(deadline, struct sg_conn, settle);
 
     sg_socket_options(conn->fd, &sg_worker_boot()->conf->core.timeouts);
+}
+
+struct sg_conn *
+sg_conn_new(int fd)
+{
+    struct sg_conn *conn = calloc(1, sizeof *conn);
+
+    if (conn == NULL)
+        return NULL;
+    conn->fd = fd;
+    ev_init(&conn->io, NULL); /* the relay says what for */
+    conn->settle.expired = conn_settled;
+    sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETTLE), &conn->settle);
+    return conn;
 }
 
 static void attempt_connect_failed(struct dial_attempt *attempt, int err);
@@ -204,7 +200,7 @@ dial_won(struct sg_dial *dial, struct dial_attempt *attempt)
 {
     struct sg_session *s = dial->session;
     struct sg_dial_result result = { .size = sizeof result, .rep = SG_REP_SUCCEEDED };
-    struct sg_conn *conn = malloc(sizeof *conn);
+    struct sg_conn *conn = sg_conn_new(attempt->conn.fd);
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
 
@@ -213,11 +209,8 @@ dial_won(struct sg_dial *dial, struct dial_attempt *attempt)
         return;
     }
     ev_io_stop(sg_worker_loop(), &attempt->conn.io);
-    *conn = attempt->conn;
     attempt->conn.fd = -1;
     s->conn = conn;
-    conn->settle.expired = dial_settled;
-    sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETTLE), &conn->settle);
     if (getsockname(conn->fd, (struct sockaddr *)&ss, &len) == 0)
         (void)sg_addr_from_sockaddr(&ss, &result.local);
     dial_record(s, attempt);
@@ -259,7 +252,7 @@ static void
 attempt_connect_failed(struct dial_attempt *attempt, int err)
 {
     const struct sg_refusal why = { dial_shortage(err) ? SG_REASON_SHORTAGE : SG_REASON_CONNECT_FAILED,
-                                    sg_dial_rep(err) };
+                                    sg_evaluate_connect(err) };
 
     attempt_failed(attempt, RANK_TRIED, &why, err);
 }
@@ -529,10 +522,11 @@ dial_look_up(struct sg_dial *dial)
     static const uint8_t families[DIAL_FAMILIES] = { [DIAL_IPV6] = SG_FAMILY_IPV6, [DIAL_IPV4] = SG_FAMILY_IPV4 };
     const struct sg_request *req = dial->session->request;
     struct dial_names *names = dial->names;
+    const bool ipv6 = req->ver != SG_SOCKS4_VN || dial->session->listener->conf->socks4_ipv6;
 
     for (unsigned i = 0; i < DIAL_FAMILIES; i++)
-        names->families[i].open = true;
-    for (unsigned i = 0; i < DIAL_FAMILIES; i++) {
+        names->families[i].open = i != DIAL_IPV6 || ipv6;
+    for (unsigned i = ipv6 ? DIAL_IPV6 : DIAL_IPV4; i < DIAL_FAMILIES; i++) {
         const struct sg_found *found = sg_resolve(&names->families[i].lookup, req->name, req->name_len, families[i]);
 
         if (found != NULL)
@@ -577,7 +571,8 @@ sg_dial(struct sg_instance *inst, struct sg_session *s,
 {
     struct sg_dial *dial;
 
-    if (s->state != SG_STATE_COMMAND || s->ending || s->conn != NULL || (s->dial != NULL && !s->dial->over))
+    if (s->state != SG_STATE_COMMAND || s->ending || s->conn != NULL || s->bind != NULL ||
+        (s->dial != NULL && !s->dial->over))
         return -1;
     dial = calloc(1, sizeof *dial);
     if (dial == NULL)

@@ -18,7 +18,7 @@
 /* Stops everything; done() will not be called any more. NULL is ignored. */
 void sg_dial_stop(struct sg_dial *dial);
 void sg_dial_free(struct sg_dial *dial);
-/* What a failed connect() is told as. */
-uint8_t sg_dial_rep(int err);
+/* A connection that stands, for s->conn, which owns the descriptor then. NULL: no memory. */
+struct sg_conn *sg_conn_new(int fd);
 
 #endif

@@ -161,6 +161,18 @@ field_client(const struct sg_event_info *info, struct sg_field_value *value)
 }
 
 static bool
+field_ver(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info->rec->ver != 0 && value_number(value, info->rec->ver);
+}
+
+static bool
+field_userid(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return sg_event_of_session(info->event) && value_text(value, info->rec, &info->rec->userid);
+}
+
+static bool
 field_method(const struct sg_event_info *info, struct sg_field_value *value)
 {
     return info->rec->instance != 0 && value_hex(value, info->rec->method);
@@ -201,7 +213,7 @@ field_command(const struct sg_event_info *info, struct sg_field_value *value)
     static const char *const commands[] = { NULL, "connect", "bind", "udp_associate" };
     const struct sg_record *rec = info->rec;
 
-    if (rec->ver == 0)
+    if (!rec->requested)
         return false;
     if (rec->cmd != 0 && rec->cmd < sizeof commands / sizeof commands[0])
         return value_string(value, commands[rec->cmd]);
@@ -211,13 +223,13 @@ field_command(const struct sg_event_info *info, struct sg_field_value *value)
 static bool
 field_host(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    return info->rec->ver != 0 && value_text(value, info->rec, &info->rec->name);
+    return info->rec->requested && value_text(value, info->rec, &info->rec->name);
 }
 
 static bool
 field_port(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    return info->rec->ver != 0 && value_number(value, info->rec->port);
+    return info->rec->requested && value_number(value, info->rec->port);
 }
 
 static bool
@@ -369,10 +381,25 @@ info_ended(const struct sg_event_info *info)
     return sg_event_of_session(info->event) && info->event != SG_EVENT_SESSION_START;
 }
 
+/* Who came for a BIND was not known at session_start, whose record may be read later. */
+static bool
+field_peer(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info_ended(info) && value_addr(value, &info->rec->peer);
+}
+
+static bool
+field_peers_refused(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    return info_ended(info) && info->rec->peers_refused > 0 && value_number(value, info->rec->peers_refused);
+}
+
+/* The second reply to a BIND may be another than the first. */
 static bool
 field_rep(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    return info->rec->replied && value_hex(value, info->rec->rep);
+    return info->rec->replied &&
+           value_hex(value, info->event == SG_EVENT_SESSION_START ? SG_REP_SUCCEEDED : info->rec->rep);
 }
 
 static bool
@@ -419,6 +446,30 @@ static bool
 field_bytes_down(const struct sg_event_info *info, struct sg_field_value *value)
 {
     return info->event == SG_EVENT_SESSION_END && value_number(value, (int64_t)info->rec->bytes_down);
+}
+
+static bool
+field_udp_drops(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    static const char *const words[] = {
+#define X(name, text) text,
+        SG_UDP_DROPS(X)
+#undef X
+    };
+    const char *octets = sg_record_get(info->rec, &info->rec->udp_drops);
+    uint32_t drops[SG_UDP_DROP_COUNT];
+
+    if (info->event != SG_EVENT_SESSION_END || octets == NULL || info->rec->udp_drops.len != sizeof drops)
+        return false;
+    memcpy(drops, octets, sizeof drops);
+    value->kind = SG_FIELD_IS_COUNTS;
+    value->len = 0;
+    for (size_t i = 0; i < SG_UDP_DROP_COUNT; i++)
+        if (drops[i] > 0) {
+            value->list[value->len] = words[i];
+            value->counts[value->len++] = drops[i];
+        }
+    return true;
 }
 
 static bool

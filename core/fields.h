@@ -17,15 +17,20 @@
     X(RELOAD, reload, "the `id` of the `reload` that the event belongs to")                                            \
     X(LISTENER, listener, "the name of the listener")                                                                  \
     X(CLIENT, client, "address and port of the client")                                                                \
+    X(VER, ver, "the version of SOCKS: 5 or 4")                                                                        \
+    X(USERID, userid, "the USERID of SOCKS4: what the client says of itself, and anybody can say")                     \
     X(METHOD, method, "the METHOD of the login: two hexadecimal digits")                                               \
     X(INSTANCE, instance, "the auth instance that was asked last")                                                     \
-    X(USER, user, "who it is; empty: nobody in particular")                                                            \
+    X(USER, user,                                                                                                      \
+      "who it is; empty: nobody in particular; without `assurance`: who it said it was, and the login failed")         \
     X(ASSURANCE, assurance, "how well that is proven: 0 none, 10 asserted, 20 password, 30 kerberos")                  \
     X(COMMAND, command, "`connect`, `bind`, `udp_associate`, or an unknown CMD: two hexadecimal digits")               \
     X(HOST, host, "DST.ADDR, if it was a name; without a trailing dot")                                                \
     X(PORT, port, "DST.PORT")                                                                                          \
     X(TARGET, target, "the address that was reached, or the last one that was tried, and the port")                    \
     X(BIND, bind, "the gateway's own address and port towards the target")                                             \
+    X(PEER, peer, "who connected for a BIND")                                                                          \
+    X(PEERS_REFUSED, peers_refused, "how many others did, and were closed")                                            \
     X(RULE, rule, "the label of the rule that decided")                                                                \
     X(RULE_AT, rule_at, "where that rule stands: file and line")                                                       \
     X(DRY_RUN_RULE, dry_run_rule, "the label of the rule on trial that matched")                                       \
@@ -48,6 +53,7 @@
     X(ERROR, error, "the system's name of the error, as in `ECONNREFUSED`")                                            \
     X(BYTES_UP, bytes_up, "octets from the client to the target")                                                      \
     X(BYTES_DOWN, bytes_down, "octets from the target to the client")                                                  \
+    X(UDP_DROPS, udp_drops, "datagrams of an association that went nowhere, by reason")                                \
     X(DURATION_MS, duration_ms, "milliseconds from accept to the end")
 
 enum sg_field {
@@ -64,7 +70,13 @@ struct sg_event_info {
     const struct sg_record_names *names;
 };
 
-enum sg_field_kind { SG_FIELD_IS_OCTETS = 1, SG_FIELD_IS_NUMBER, SG_FIELD_IS_TRUE, SG_FIELD_IS_LIST };
+enum sg_field_kind {
+    SG_FIELD_IS_OCTETS = 1,
+    SG_FIELD_IS_NUMBER,
+    SG_FIELD_IS_TRUE,
+    SG_FIELD_IS_LIST,
+    SG_FIELD_IS_COUNTS
+};
 
 /* The value of a field; good as long as the event and this struct. */
 struct sg_field_value {
@@ -72,7 +84,8 @@ struct sg_field_value {
     const char *octets; /* OCTETS: anything at all, a stranger may have chosen them */
     size_t len;
     int64_t number;
-    const char *list[SG_RECORD_TRIED_MAX]; /* LIST: `len` strings of ours */
+    const char *list[SG_RECORD_TRIED_MAX]; /* LIST: `len` strings of ours; COUNTS: `len` words, and how many of each */
+    uint32_t counts[SG_RECORD_TRIED_MAX];
     char room[SG_RECORD_TRIED_MAX][SG_ADDR_TEXT];
 };
 

@@ -245,6 +245,7 @@ sg_format_json_field(struct sg_json *json, enum sg_field field, const struct sg_
     case SG_FIELD_IS_NUMBER: sg_json_number(json, name, value->number); break;
     case SG_FIELD_IS_TRUE: sg_json_true(json, name); break;
     case SG_FIELD_IS_LIST: sg_json_strings(json, name, value->list, value->len); break;
+    case SG_FIELD_IS_COUNTS: sg_json_counts(json, name, value->list, value->counts, value->len); break;
     }
 }
 
@@ -333,6 +334,14 @@ line_put_value(struct format_line *line, const struct sg_field_value *value,
         for (size_t i = 0; i < value->len; i++) {
             line_put(line, ",", i > 0);
             line_put_octets(line, value->list[i], strlen(value->list[i]), octet);
+        }
+        break;
+    case SG_FIELD_IS_COUNTS:
+        for (size_t i = 0; i < value->len; i++) {
+            line_put(line, ",", i > 0);
+            line_put_string(line, value->list[i]);
+            line_put(line, ":", 1);
+            line_put_number(line, value->counts[i]);
         }
         break;
     }

@@ -132,6 +132,22 @@ hooks_open_proxy(const struct hooks_build *b, const struct sg_hooks *hooks, cons
         }
 }
 
+/* Not wrong, since nobody gets in; but nobody gets in. */
+static void
+hooks_socks4(const struct hooks_build *b, const struct sg_hooks *hooks, const struct sg_listener_conf *l)
+{
+    if ((l->protocols & SG_PROTOCOL_SOCKS4) == 0)
+        return;
+    for (size_t i = 0; i < hooks->n_auth; i++)
+        if (hooks->auth[i]->mod->auth->method == SG_METHOD_NONE)
+            return;
+    sg_diag_note(
+        b->diag, &l->where,
+        "the listener \"%s\" speaks socks4, which has no password, and none of its auth instances serves METHOD "
+        "00: every SOCKS4 client will be refused",
+        l->name);
+}
+
 /* Stubs are never chosen; an instance that could not be loaded is not in the list. */
 static bool
 hooks_all_stubs(const struct sg_hooks *hooks)
@@ -170,6 +186,7 @@ hooks_listener(const struct hooks_build *b, struct sg_hooks *hooks, const struct
                       "the listener \"%s\" has no \"command\" in its hooks: it could do nothing", l->name);
     hooks_methods(b, auth);
     hooks_open_proxy(b, hooks, l);
+    hooks_socks4(b, hooks, l);
 }
 
 /* Logs are the logger's: only that they are some is checked here, and that nothing else has a log's keys. */

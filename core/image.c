@@ -38,7 +38,7 @@ struct sg_image {
 
 static struct {
     struct sg_image *first, **end;
-    unsigned n, changes;
+    unsigned n, changes, taken;
 } images;
 
 /* ---- from a file to a block */
@@ -310,9 +310,16 @@ sg_images_take(unsigned number, int fd)
         }
         (void)close(image->fd);
         image->fd = -1;
+        images.taken++;
         return;
     }
     (void)close(fd);
+}
+
+unsigned
+sg_images_taken(void)
+{
+    return images.taken;
 }
 
 void

@@ -71,14 +71,29 @@ json_char(struct sg_json *json, const uint8_t *p, size_t n)
     return len;
 }
 
+/* Octets that stand as they are, in any form: nearly all. */
+static size_t
+json_plain(const uint8_t *p, size_t n)
+{
+    size_t i = 0;
+
+    while (i < n && p[i] >= ' ' && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
+        i++;
+    return i;
+}
+
 static void
 json_quoted(struct sg_json *json, const void *octets, size_t n)
 {
     const uint8_t *p = octets;
 
     json_put(json, "\"", 1);
-    for (size_t i = 0; i < n && json->open;)
-        i += json_char(json, p + i, n - i);
+    for (size_t i = 0; i < n && json->open;) {
+        const size_t plain = json_plain(p + i, n - i);
+
+        json_put(json, (const char *)p + i, plain);
+        i += plain > 0 ? plain : json_char(json, p + i, n - i);
+    }
     json_put(json, "\"", 1);
 }
 
@@ -159,6 +174,23 @@ sg_json_strings(struct sg_json *json, const char *name, const char *const *texts
         json_quoted(json, texts[i], strlen(texts[i]));
     }
     json_put(json, "]", 1);
+    json_member_end(json, mark);
+}
+
+void
+sg_json_counts(struct sg_json *json, const char *name, const char *const *names, const uint32_t *counts, size_t n)
+{
+    const size_t mark = json_member(json, name);
+    char text[24];
+
+    json_put(json, "{", 1);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            json_put(json, ",", 1);
+        json_quoted(json, names[i], strlen(names[i]));
+        json_put(json, text, (size_t)snprintf(text, sizeof text, ":%" PRIu32, counts[i]));
+    }
+    json_put(json, "}", 1);
     json_member_end(json, mark);
 }
 

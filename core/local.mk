@@ -20,8 +20,10 @@ core_libcore_a_CPPFLAGS = $(CORE_CPPFLAGS)
 core_libcore_a_CFLAGS = $(CORE_CFLAGS)
 core_libcore_a_SOURCES = \
 	core/addr.c \
+	core/advertise.c \
 	core/answer.c \
 	core/arena.c \
+	core/bind.c \
 	core/buf.c \
 	core/conf.c \
 	core/conf_check.c \
@@ -72,6 +74,7 @@ core_libcore_a_SOURCES = \
 	core/passwd.c \
 	core/passwd_ask.c \
 	core/passwd_file.c \
+	core/peers.c \
 	core/pending.c \
 	core/pipes.c \
 	core/policy.c \
@@ -79,6 +82,7 @@ core_libcore_a_SOURCES = \
 	core/proc.c \
 	core/question.c \
 	core/question_words.c \
+	core/quota.c \
 	core/record.c \
 	core/record_old.c \
 	core/relay.c \
@@ -98,6 +102,7 @@ core_libcore_a_SOURCES = \
 	core/sink.c \
 	core/sockets.c \
 	core/sockgatectl.c \
+	core/socks4.c \
 	core/socks5.c \
 	core/special.c \
 	core/st_auth.c \
@@ -111,11 +116,18 @@ core_libcore_a_SOURCES = \
 	core/throttle.c \
 	core/timer.c \
 	core/trace.c \
+	core/udp.c \
+	core/udp_dest.c \
+	core/udp_header.c \
+	core/udp_io.c \
+	core/udp_judge.c \
+	core/udp_relay.c \
 	core/units.c \
 	core/userpass.c \
 	core/utf8.c \
 	core/verdict.c \
 	core/version.c \
+	core/wire.c \
 	core/worker.c
 
 sbin_PROGRAMS += core/sockgate

@@ -247,9 +247,13 @@ batch_slot(struct batch *batch, uint32_t slot)
     if (state == SG_RECORD_OPEN)
         rec->started = false;
     if (state != SG_RECORD_ENDED) {
-        rec->reason = table->table.head->epoch == logger.boot->epoch ? SG_REASON_WORKER_LOST : SG_REASON_UNCLEAN_STOP;
+        /* One that had been refused, and was given time to read why, was refused. */
+        if (rec->reason == SG_REASON_NONE) {
+            rec->reason =
+                table->table.head->epoch == logger.boot->epoch ? SG_REASON_WORKER_LOST : SG_REASON_UNCLEAN_STOP;
+            rec->err = 0;
+        }
         rec->ended_mono_ms = sg_mono_ms() > rec->accepted_mono_ms ? sg_mono_ms() : rec->accepted_mono_ms;
-        rec->err = 0;
     }
     if (rec->started && rec->event == 0 && (table->pushed[slot] & PUSHED_START) == 0)
         batch_event(batch, rec, SG_EVENT_SESSION_START);

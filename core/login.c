@@ -79,11 +79,12 @@ sg_logins_close(void)
 
 /* ---- one login */
 
-/* Whose login it was. For one that succeeds the identity says it, which may have another name. */
+/* Whose login it was. For one that succeeds the identity says it, which may have another name. A USERID is noted as such. */
 static void
 login_note(struct sg_session *s)
 {
-    (void)sg_record_put(s->rec, &s->rec->user, s->login->octets, s->login->name_len);
+    if (s->login->kind == SG_CREDS_PASSWORD)
+        (void)sg_record_put(s->rec, &s->rec->user, s->login->octets, s->login->name_len);
 }
 
 static void

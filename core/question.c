@@ -161,7 +161,7 @@ question_client(struct sg_session *s, struct sg_policy_reply *reply)
 }
 
 static int
-question_request(struct sg_session *s, const struct sg_socks5_request *wire, struct sg_policy_reply *reply)
+question_request(struct sg_session *s, const struct sg_wire_request *wire, struct sg_policy_reply *reply)
 {
     struct question_walk walk;
     struct sg_refusal refusal = sg_evaluate_wire(s, wire);
@@ -293,6 +293,36 @@ question_targets(struct sg_session *s, const struct sg_question *q, struct sg_po
     return status;
 }
 
+/*
+ * A datagram to that place: first the association, of which nobody knows where datagrams will go, then the request that
+ * the datagram makes.
+ */
+static int
+question_datagram(struct sg_session *s, const struct sg_wire_request *wire, struct sg_policy_reply *reply)
+{
+    const struct sg_wire_request association = {
+        .ver = wire->ver, .cmd = wire->cmd, .atyp = SG_ATYP_IPV4, .addr = { .family = SG_FAMILY_IPV4 }
+    };
+    struct question_walk walk;
+    struct sg_refusal refusal;
+    int status;
+
+    sg_trace_core(s->trace, NULL, "association");
+    status = question_request(s, &association, reply);
+    if (status != 0)
+        return status;
+    sg_trace_core(s->trace, NULL, "datagram");
+    sg_evaluate_datagram(wire, (const char *)wire->name, s->request);
+    if (question_phase(s, &walk, SG_PHASE_REQUEST, NULL) == -1)
+        return -1;
+    refusal = sg_evaluate_request(s, &walk.run, walk.outcome);
+    question_rule(reply, &walk.run);
+    if (refusal.reason == SG_REASON_NONE)
+        return 0;
+    question_refuse(reply, refusal.reason, refusal.rep);
+    return 1;
+}
+
 /* ---- the question */
 
 static const struct sg_worker_listener *
@@ -325,19 +355,23 @@ static int
 question_walk(struct sg_session *s, const struct sg_question *q, struct sg_policy_reply *reply)
 {
     uint8_t octets[SG_QUESTION_WIRE_MAX];
-    struct sg_socks5_request wire;
+    struct sg_wire_request wire;
     int status = question_client(s, reply);
 
     if (status != 0)
         return status;
     question_identity(q, &s->identity);
-    if (sg_socks5_parse_request(octets, sg_question_wire(q, octets), &wire) == -1) {
+    if (sg_socks5.parse_request(octets, sg_question_wire(q, octets), &wire) == -1) {
         sg_trace_core(s->trace, NULL, "this is no request that could be served: a malformed name");
         question_refuse(reply, SG_REASON_PROTOCOL_ERROR, wire.rep);
         return 1;
     }
-    status = question_request(s, &wire, reply);
-    return status != 0 ? status : question_targets(s, q, reply);
+    status = wire.cmd == SG_CMD_UDP_ASSOCIATE ? question_datagram(s, &wire, reply) : question_request(s, &wire, reply);
+    if (status == 0)
+        status = question_targets(s, q, reply);
+    if (status == 1 && s->request != NULL && s->request->cmd == SG_CMD_UDP_ASSOCIATE && s->request->port != 0)
+        reply->rep = -1; /* nobody is told of a datagram that is dropped */
+    return status;
 }
 
 int

@@ -10,7 +10,7 @@
 
 #include "clock.h"
 
-/* The longest user, host and words of a module must fit beside each other. */
+/* Nobody looks whether these fit: the longest user and host, beside the words of a module or the longest USERID. */
 _Static_assert(SG_RECORD_ARENA >= 255 + 253 + 127, "the arena is too small");
 
 static const char *const event_names[] = {
@@ -75,6 +75,21 @@ const char *
 sg_record_get(const struct sg_record *rec, const struct sg_record_text *text)
 {
     return text->len > 0 && (size_t)text->at + text->len <= SG_RECORD_ARENA ? rec->arena + text->at : NULL;
+}
+
+uint32_t *
+sg_record_udp_drops(struct sg_record *rec)
+{
+    const uint16_t before = rec->arena_used;
+    const uint32_t none[SG_UDP_DROP_COUNT] = { 0 };
+
+    /* Aligned, so that no reader ever sees half a number. */
+    while ((offsetof(struct sg_record, arena) + rec->arena_used) % sizeof none[0] != 0)
+        rec->arena_used++;
+    if (sg_record_put(rec, &rec->udp_drops, none, sizeof none))
+        return (uint32_t *)(void *)(rec->arena + rec->udp_drops.at);
+    rec->arena_used = before;
+    return NULL;
 }
 
 void
@@ -144,6 +159,7 @@ record_about(struct sg_record *rec, const struct sg_record *about)
     rec->method = about->method;
     rec->assurance = about->assurance;
     rec->ver = about->ver;
+    rec->requested = about->requested;
     rec->cmd = about->cmd;
     rec->port = about->port;
     rec->reason = about->reason;

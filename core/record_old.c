@@ -60,6 +60,7 @@ old_numbers(const struct sg_record_old *old, struct sg_record *rec)
     rec->replied = old->replied;
     rec->tried_more = old->tried_more;
     rec->ver = old->ver;
+    rec->requested = old->ver != 0; /* it was known with the request, and no sooner */
     rec->method = old->method;
     rec->cmd = old->cmd;
     rec->assurance = old->assurance;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "addrs.h"
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "dial.h"
@@ -25,8 +26,8 @@
 #include "session_io.h"
 #include "states.h"
 #include "timers.h"
+#include "udp.h"
 
-#define SESSION_MAGIC 0x53657373u
 #define REASON_TEXT_MAX 127
 #define BIT(state) (1u << SG_STATE_##state)
 
@@ -43,8 +44,9 @@ static const struct {
     [SG_STATE_AUTH] = { "auth", BIT(REQUEST) | ENDS, sg_auth_input },
     [SG_STATE_REQUEST] = { "request", BIT(ACCESS) | ENDS, sg_request_input },
     [SG_STATE_ACCESS] = { "access", BIT(COMMAND) | ENDS, NULL },
-    [SG_STATE_COMMAND] = { "command", BIT(RELAY) | ENDS, NULL },
+    [SG_STATE_COMMAND] = { "command", BIT(RELAY) | BIT(ASSOCIATION) | ENDS, NULL },
     [SG_STATE_RELAY] = { "relay", BIT(END), NULL },
+    [SG_STATE_ASSOCIATION] = { "association", BIT(END), NULL },
     [SG_STATE_CLOSING] = { "closing", BIT(END), NULL },
     [SG_STATE_END] = { "end", 0, NULL },
 };
@@ -84,7 +86,7 @@ sg_session_goto(struct sg_session *s, enum sg_state to)
             sg_session_end(s, true);
         return;
     }
-    s->state = to;
+    s->state = (uint8_t)to;
 }
 
 bool
@@ -154,7 +156,6 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
     struct sg_worker_status *status = sg_worker_boot()->status;
 
     sessions.spare = NULL;
-    s->magic = SESSION_MAGIC;
     s->listener = listener;
     s->fd = fd;
     s->rec = sg_journal_take();
@@ -244,7 +245,6 @@ sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr
 
     if (s == NULL)
         return NULL;
-    s->magic = SESSION_MAGIC;
     s->listener = listener;
     s->fd = -1;
     s->step.run = session_blank_step;
@@ -310,11 +310,13 @@ sg_session_end(struct sg_session *s, bool abort)
     if (s->state == SG_STATE_END)
         return;
     sg_login_cancel(s);
+    sg_udp_stop(s->udp); /* it has something to say in the record */
     session_write_end(s);
     sg_session_goto(s, SG_STATE_END);
     sg_dial_stop(s->dial);
+    sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
-    s->asking = NULL;
+    s->asking = false;
     sg_timers_end(s);
     session_modules_end(s);
     sg_worker_undefer(&s->step);
@@ -366,7 +368,9 @@ sg_session_reap(void)
 
         sessions.dead = s->next;
         sg_relay_free(s->relay);
+        sg_udp_free(s->udp);
         sg_dial_free(s->dial);
+        free(s->bind);
         sg_filter_free(s);
         sg_answer_free(s->answer);
         free(s->answer);
@@ -375,7 +379,6 @@ sg_session_reap(void)
         free(s->conn);
         sg_buf_free(&s->in);
         sg_buf_free(&s->out);
-        s->magic = 0;
         free(s);
     }
 }

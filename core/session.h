@@ -2,13 +2,14 @@
 /*
  * session.h - one client connection: its states, its two sockets, its deadlines.
  *
- *        accept        greeting        login          request         access          command        relay
+ *        accept        greeting        login          request         access          command      relay, association
  *   ---> CLIENT -----> GREETING -----> AUTH --------> REQUEST ------> ACCESS -------> COMMAND -----> RELAY --+
  *          |              |              |               |               |               |             |    |
  *          +--------------+--------------+---------------+---------------+---------------+--> CLOSING -+--> END
  *
  * sg_session_goto() is the only way to change state. RESOLVE and TARGET are steps of a dial (dial.h), which a command
- * module starts: with Happy Eyeballs they overlap. CLOSING: a last reply is on its way, the client is given `linger`
+ * module starts: with Happy Eyeballs they overlap. ASSOCIATION: datagrams are relayed (udp.h), and the connection only
+ * has to stay. CLOSING: a last reply is on its way, the client is given `linger`
  * to read it. END: the record is out; the memory is freed by the reaper at the end of the turn, never in a callback.
  * After any call that may end the session: return.
  */
@@ -27,6 +28,7 @@
 #include "hooks.h"
 #include "login.h"
 #include "record.h"
+#include "wire.h"
 #include "worker.h"
 
 enum sg_state {
@@ -39,6 +41,7 @@ enum sg_state {
     SG_STATE_RELAY,
     SG_STATE_CLOSING,
     SG_STATE_END,
+    SG_STATE_ASSOCIATION, /* records hold these numbers: new ones come last */
     SG_STATES
 };
 
@@ -47,11 +50,13 @@ enum sg_state {
 /* And the octets that wait for the client: METHOD, the messages of an exchange, replies. */
 #define SG_SETUP_OUT_MAX 262144
 
+struct sg_bind;
 struct sg_dial;
 struct sg_login;
 struct sg_relay;
+struct sg_udp;
 
-/* The connection that a dial has made. */
+/* The connection that a dial has made, or that a peer has. */
 struct sg_conn {
     int fd; /* -1: closed */
     ev_io io;
@@ -71,27 +76,29 @@ struct sg_filter {
  */
 
 struct sg_session {
-    unsigned magic; /* first member: checked where libev gives a void pointer back */
-    enum sg_state state;
     const struct sg_worker_listener *listener;
     int fd;           /* the client */
-    uint32_t drained; /* CLOSING: octets read and thrown away */
+    uint32_t drained; /* CLOSING, ASSOCIATION: octets read and thrown away */
     ev_io io;
     struct sg_defer step;  /* goes on with the session at the end of this batch of events */
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
     struct sg_filter *filter;
 
-    struct sg_deadline phase;           /* one at a time: handshake, idle, half_closed, linger */
-    struct sg_deadline setup;           /* setup_max, then max_session */
-    int64_t waited_since_ms, waited_ms; /* handshake: time spent waiting for the client */
-    uint32_t unconsumed;                /* AUTH: octets in `in` that exchange() did not want yet */
+    struct sg_deadline phase; /* one at a time: handshake, idle, half_closed, linger */
+    struct sg_deadline setup; /* setup_max, then max_session */
+    int64_t waited_since_ms;  /* handshake: since when we wait for the client */
+    int32_t waited_ms;        /* and how long we have before */
+    uint32_t unconsumed;      /* AUTH: octets in `in` that exchange() did not want yet */
     char id[33];
+    uint8_t state;           /* enum sg_state */
     uint8_t command_rep;     /* sg_session_set_rep() */
     uint8_t special_allowed; /* special ranges that the OK at request allows */
     bool waiting : 1;        /* for octets of the client: the handshake clock runs */
+    bool stay : 1;           /* COMMAND: a client that ends its side has left */
     bool eof : 1;            /* the client has ended its side */
     bool encapsulated : 1;   /* AUTH is over and there is a filter */
     bool asked : 1;          /* AUTH: exchange() has been called */
+    bool asking : 1;         /* AUTH: and will answer later */
     bool undecided : 1;      /* request access ended UNDECIDED */
     bool shut : 1;           /* CLOSING: our side has ended */
     bool ending : 1;         /* to be ended, as soon as no code of a module is on the stack */
@@ -102,7 +109,6 @@ struct sg_session {
     struct sg_identity identity;
     struct sg_request *request; /* NULL: not complete */
     struct sg_run *run;         /* CLIENT and ACCESS, else NULL */
-    struct sg_pending *asking;  /* AUTH: exchange() will answer later */
     struct sg_pending *pendings;
     struct sg_timer *timers;
     void **slots; /* by instance number - 1; NULL until the first is made */
@@ -110,11 +116,20 @@ struct sg_session {
     struct sg_trace *trace; /* NULL: nobody asks how verdicts come about */
 
     struct sg_dial *dial;
+    struct sg_bind *bind;
     struct sg_conn *conn;
     struct sg_relay *relay;
+    struct sg_udp *udp;
     struct sg_record *rec;           /* in the journal; ours until the session ends */
     struct sg_session *next, **prev; /* all of the worker; `next` of those that have ended and wait for the reaper */
 };
+
+/* The first octet of the client says which; SOCKS5 before that. */
+static inline const struct sg_protocol *
+sg_session_protocol(const struct sg_session *s)
+{
+    return s->rec->ver == SG_SOCKS4_VN ? &sg_socks4 : &sg_socks5;
+}
 
 /* Makes sure that one more fits: the limit and the memory. Called before accept(). */
 bool sg_session_reserve(void);

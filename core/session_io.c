@@ -16,17 +16,19 @@
 
 #include <sodium.h>
 
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "dial.h"
 #include "filter_core.h"
 #include "pending.h"
 #include "relay.h"
-#include "socks5.h"
 #include "states.h"
 
 /* What a client may still send behind a failure reply before we stop listening to it. */
 #define SESSION_DRAIN_MAX ((size_t)262144)
+/* And on the connection of an association, where nothing is to be said. */
+#define SESSION_ASSOCIATION_MAX ((size_t)65536)
 
 enum sg_reason
 sg_session_lost(int err, enum sg_reason reset, enum sg_reason unreachable)
@@ -51,7 +53,7 @@ sg_session_wait(struct sg_session *s, bool waiting)
     if (waiting)
         s->waited_since_ms = now;
     else
-        s->waited_ms += now - s->waited_since_ms;
+        s->waited_ms += (int32_t)(now - s->waited_since_ms);
     s->waiting = waiting;
     if (waiting && s->phase.queue == NULL)
         sg_deadline_arm(sg_worker_queue(s->waited_ms == 0 ? SG_QUEUE_HANDSHAKE : SG_QUEUE_TICK), &s->phase);
@@ -102,15 +104,25 @@ session_receive_failed(struct sg_session *s, int err)
     sg_session_end(s, false);
 }
 
-/* CLOSING: what the client still sends is thrown away, so that our reply is not lost to a reset. */
+/* Does the connection only have to stay, whatever the client sends? */
+static bool
+session_deaf(const struct sg_session *s)
+{
+    return s->state == SG_STATE_CLOSING || s->state == SG_STATE_ASSOCIATION;
+}
+
+/* What the client still sends is thrown away; with CLOSING so that our reply is not lost to a reset. */
 static void
 session_discard(struct sg_session *s)
 {
+    const size_t most = s->state == SG_STATE_CLOSING ? SESSION_DRAIN_MAX : SESSION_ASSOCIATION_MAX;
     ssize_t n;
 
     while ((n = recv(s->fd, sg_worker_shared(), SG_SHARED_SIZE, 0)) > 0) {
         s->drained += (uint32_t)n;
-        if (s->drained > SESSION_DRAIN_MAX) {
+        if (s->drained > most) {
+            if (s->state == SG_STATE_ASSOCIATION)
+                sg_session_reason(s, SG_REASON_PROTOCOL_ERROR, 0);
             sg_session_end(s, false);
             return;
         }
@@ -190,7 +202,7 @@ session_watch(struct sg_session *s)
 
     if (s->state == SG_STATE_END || s->state == SG_STATE_RELAY)
         return;
-    if (!s->eof && (s->state == SG_STATE_CLOSING || sg_buf_room(&s->in) > 0))
+    if (!s->eof && (session_deaf(s) || sg_buf_room(&s->in) > 0))
         events |= EV_READ;
     if (sg_buf_len(&s->out) > 0)
         events |= EV_WRITE;
@@ -201,7 +213,7 @@ session_watch(struct sg_session *s)
 static bool
 session_deserted(const struct sg_session *s)
 {
-    return s->eof && (s->waiting || (sg_login_runs(s) && sg_buf_len(&s->in) == 0));
+    return s->eof && (s->waiting || s->stay || (sg_login_runs(s) && sg_buf_len(&s->in) == 0));
 }
 
 static void
@@ -233,6 +245,8 @@ session_step(struct sg_defer *defer)
     session_flush(s);
     if (s->state == SG_STATE_CLOSING)
         session_closing(s);
+    else if (s->state == SG_STATE_ASSOCIATION && s->eof)
+        sg_session_end(s, false);
     session_watch(s);
 }
 
@@ -247,7 +261,7 @@ session_ready(struct ev_loop *loop, ev_io *io, int revents)
         return;
     }
     if ((revents & EV_READ) != 0) {
-        if (s->state == SG_STATE_CLOSING)
+        if (session_deaf(s))
             session_discard(s);
         else
             session_read(s);
@@ -289,8 +303,9 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     sg_deadline_disarm(&s->setup);
     sg_login_cancel(s);
     sg_dial_stop(s->dial);
+    sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
-    s->asking = NULL;
+    s->asking = false;
     sg_session_goto(s, SG_STATE_CLOSING);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_LINGER), &s->phase);
     sg_session_kick(s);
@@ -299,11 +314,11 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
 void
 sg_session_fail(struct sg_session *s, enum sg_reason reason, int err, uint8_t rep)
 {
-    uint8_t reply[SG_SOCKS5_REPLY_MAX];
+    uint8_t reply[SG_REPLY_MAX];
 
     if (s->state == SG_STATE_END || s->state == SG_STATE_CLOSING)
         return;
     s->rec->rep = rep;
-    s->rec->replied = sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, NULL)) == 0;
+    s->rec->replied = sg_session_send(s, reply, sg_session_protocol(s)->put_reply(reply, rep, NULL)) == 0;
     sg_session_finish(s, reason, err);
 }

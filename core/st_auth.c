@@ -17,7 +17,10 @@ auth_ended(struct sg_session *s, enum sg_reason reason)
     sg_session_reason(s, reason, 0);
     sg_session_reason_text(s, s->answer->reason);
     sg_event_login(s, false, s->answer->reason);
-    sg_session_finish(s, reason, 0);
+    if (sg_session_protocol(s)->at_once)
+        sg_session_fail(s, reason, 0, SG_REP_NOT_ALLOWED);
+    else
+        sg_session_finish(s, reason, 0);
 }
 
 /* Who has no name and no group needs no strings, for as long as the session lasts. */
@@ -139,6 +142,10 @@ auth_check(struct sg_session *s)
         return false;
     if (s->rec->method == SG_METHOD_USERPASS)
         return auth_userpass(s);
+    if (sg_session_protocol(s)->at_once)
+        return auth_ask(s, &(struct sg_login_creds){ .kind = SG_CREDS_USERID,
+                                                     .name = sg_record_get(s->rec, &s->rec->userid),
+                                                     .name_len = s->rec->userid.len });
     return auth_ask(s, &(struct sg_login_creds){ .kind = SG_CREDS_NONE });
 }
 
@@ -171,7 +178,7 @@ auth_resume(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
     struct sg_session *s = owner;
 
     (void)pending;
-    s->asking = NULL;
+    s->asking = false;
     s->unconsumed = 0; /* whatever waits has to be offered again */
     (void)auth_outcome(s, verdict);
     sg_session_kick(s);
@@ -185,7 +192,7 @@ auth_exchange(struct sg_session *s)
     enum sg_verdict verdict;
     uint32_t before;
 
-    if (s->asking != NULL || (s->asked && waits <= s->unconsumed))
+    if (s->asking || (s->asked && waits <= s->unconsumed))
         return false;
     if (!s->asked) {
         s->asked = true;
@@ -195,7 +202,7 @@ auth_exchange(struct sg_session *s)
     before = sg_worker_enter(s->auth);
     sg_pending_window_open(s->auth, s);
     verdict = auth->exchange(s->auth, s, &s->in, &s->out, s->answer);
-    s->asking = sg_pending_window_close(&verdict, auth_resume, s);
+    s->asking = sg_pending_window_close(&verdict, auth_resume, s) != NULL;
     sg_worker_leave(before);
     s->unconsumed = (uint32_t)sg_buf_len(&s->in);
     if (verdict == SG_UNDECIDED && sg_buf_room(&s->in) == 0 && s->unconsumed == waits) {

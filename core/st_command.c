@@ -2,11 +2,11 @@
 /*
  * st_command.c - hands the request to the command module, and what that module can do with it.
  */
+#include "advertise.h"
 #include "clock.h"
 #include "journal.h"
 #include "pending.h"
 #include "relay.h"
-#include "socks5.h"
 #include "states.h"
 
 /* A client that has its answer gets no second one; a success can only be taken back by the end of the connection. */
@@ -32,7 +32,7 @@ command_outcome(struct sg_session *s, enum sg_verdict verdict)
 
     switch (sg_verdict_judge(inst, s, SG_PHASE_COMMAND, verdict)) {
     case SG_OUTCOME_GRANT:
-        if (s->relay == NULL)
+        if (s->state == SG_STATE_COMMAND)
             sg_command_over(s);
         return;
     case SG_OUTCOME_WAIT: return;
@@ -93,23 +93,20 @@ reply_publish(struct sg_session *s, const struct sg_addr *bnd)
 int
 sg_reply(struct sg_session *s, uint8_t rep, const struct sg_addr *bnd)
 {
-    const struct sg_addr *advertise = &s->listener->conf->advertise;
-    uint8_t reply[SG_SOCKS5_REPLY_MAX];
+    uint8_t reply[SG_REPLY_MAX];
     struct sg_addr told;
 
     if (s->state != SG_STATE_COMMAND || s->ending || rep > SG_REP_ATYP_NOT_SUPPORTED ||
         (s->rec->replied && s->rec->rep != SG_REP_SUCCEEDED))
         return -1;
     told = bnd != NULL ? *bnd : (struct sg_addr){ .family = SG_FAMILY_NONE };
-    if (rep == SG_REP_SUCCEEDED && advertise->family != SG_FAMILY_NONE) {
-        told = *advertise;
-        told.port = bnd != NULL ? bnd->port : 0;
-    }
+    if (rep == SG_REP_SUCCEEDED && !s->rec->started)
+        sg_advertise(s, &told, &told); /* a second success tells of the peer */
     s->rec->rep = rep;
     s->rec->replied = true;
     if (rep == SG_REP_SUCCEEDED)
         reply_publish(s, bnd);
-    if (sg_session_send(s, reply, sg_socks5_put_reply(reply, rep, &told)) == -1) {
+    if (sg_session_send(s, reply, sg_session_protocol(s)->put_reply(reply, rep, &told)) == -1) {
         sg_session_end_soon(s, s->encapsulated ? SG_REASON_FILTER_ERROR : SG_REASON_SHORTAGE, 0);
         return -1;
     }

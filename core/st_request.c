@@ -4,7 +4,6 @@
  */
 #include "evaluate.h"
 #include "filter_core.h"
-#include "socks5.h"
 #include "states.h"
 
 static void
@@ -39,11 +38,11 @@ bool
 sg_request_input(struct sg_session *s)
 {
     struct sg_buf *input = sg_session_input(s);
-    struct sg_socks5_request wire;
+    struct sg_wire_request wire;
     struct sg_refusal refusal;
     size_t len;
     const uint8_t *octets = sg_buf_data(input, &len);
-    const ssize_t n = sg_socks5_parse_request(octets, len, &wire);
+    const ssize_t n = sg_session_protocol(s)->parse_request(octets, len, &wire);
 
     if (n == 0)
         return request_unwrap(s);

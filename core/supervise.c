@@ -31,6 +31,7 @@ sg_supervisor_open(struct sg_supervisor *sup)
     const size_t one = sizeof(struct sg_worker_status);
     char *pages = mmap(NULL, one * sup->boot.n_workers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+    randombytes_buf(sup->boot.quota_key, sizeof sup->boot.quota_key);
     sup->n = sup->boot.n_workers;
     sup->workers = calloc(sup->n, sizeof *sup->workers);
     if (pages == MAP_FAILED || sup->workers == NULL)

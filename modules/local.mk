@@ -8,7 +8,9 @@ modules_LTLIBRARIES = \
 	modules/auth_gssapi.la \
 	modules/auth_ident.la \
 	modules/auth_none.la \
+	modules/cmd_bind.la \
 	modules/cmd_connect.la \
+	modules/cmd_udp.la \
 	modules/log_file.la \
 	modules/log_syslog.la
 

@@ -18,6 +18,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/loaded.c \
 	tests/unit/test_access_rules.c \
 	tests/unit/test_addr.c \
+	tests/unit/test_advertise.c \
 	tests/unit/test_buf.c \
 	tests/unit/test_conf.c \
 	tests/unit/test_conf_scan.c \
@@ -38,8 +39,10 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_run.c \
 	tests/unit/test_schema.c \
 	tests/unit/test_session_states.c \
+	tests/unit/test_socks4.c \
 	tests/unit/test_socks5.c \
 	tests/unit/test_table.c \
+	tests/unit/test_udp.c \
 	tests/unit/test_units.c \
 	tests/unit/test_userpass.c \
 	tests/unit/test_users.c \
@@ -65,9 +68,21 @@ tests_logins_pam_asks_la_LIBADD = $(PAM_LIBS)
 tests_logins_pam_asks_la_SOURCES = tests/logins/pam_asks.c
 endif
 
-# ---- figures: `make bench` runs them, nothing else does
+# ---- figures: built with the tests, so that they keep up with the code; `make bench` runs them
 
-EXTRA_PROGRAMS = tests/bench/bench_rules
+BENCHES = \
+	tests/bench/bench_record \
+	tests/bench/bench_rules \
+	tests/bench/load
+check_PROGRAMS += $(BENCHES)
+
+tests_bench_bench_record_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_bench_bench_record_CFLAGS = $(CORE_CFLAGS)
+tests_bench_bench_record_LDFLAGS = $(CORE_LINK)
+tests_bench_bench_record_LDADD = $(CORE_LIBS)
+tests_bench_bench_record_DEPENDENCIES = core/libcore.a
+tests_bench_bench_record_SOURCES = tests/bench/bench_record.c
+
 tests_bench_bench_rules_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_bench_bench_rules_CFLAGS = $(CORE_CFLAGS)
 tests_bench_bench_rules_LDFLAGS = $(CORE_LINK)
@@ -75,19 +90,44 @@ tests_bench_bench_rules_LDADD = $(CORE_LIBS)
 tests_bench_bench_rules_DEPENDENCIES = core/libcore.a
 tests_bench_bench_rules_SOURCES = tests/bench/bench_rules.c
 
-.PHONY: bench
-bench: all $(EXTRA_PROGRAMS)
+tests_bench_load_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS)
+tests_bench_load_LDFLAGS = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS)
+tests_bench_load_SOURCES = \
+	tests/bench/load.c \
+	tests/bench/load_client.c \
+	tests/bench/load_loop.c \
+	tests/bench/load_target.c \
+	tests/bench/load_udp.c
+
+.PHONY: bench bench-check bench-programs bench-quick
+bench-programs: all
+	$(MAKE) $(AM_MAKEFLAGS) $(BENCHES) tests/modules/log_nothing.la
+
+# BENCHFLAGS: more words for the driver, see its --help
+BENCH = $(srcdir)/tests/bench/run --build "$(abs_builddir)"
+bench: bench-programs
+	$(BENCH) --json bench.json --picture bench.svg $(BENCHFLAGS)
 	SOCKGATE_MODULE_DIR="$(abs_builddir)/modules/.libs" ./tests/bench/bench_rules
+
+bench-quick: bench-programs
+	$(BENCH) --quick $(BENCHFLAGS)
+
+bench-check: bench-programs
+	$(BENCH) --quick --rounds 7 --check $(srcdir)/tests/bench/ratios.json $(BENCHFLAGS)
+
+CLEANFILES += bench.json bench.svg
 
 # ---- modules for tests: NAME.la is made from NAME.c; libtool makes shared objects only of what has an -rpath
 
 TEST_MODULES = \
 	tests/abi/abi_access.la \
 	tests/abi/abi_auth.la \
+	tests/abi/abi_bind.la \
 	tests/abi/abi_command.la \
 	tests/abi/abi_conf.la \
 	tests/abi/abi_helper.la \
 	tests/abi/abi_log.la \
+	tests/abi/abi_udp.la \
 	tests/modules/access_async.la \
 	tests/modules/access_hang.la \
 	tests/modules/access_request_only.la \
@@ -122,6 +162,7 @@ TEST_MODULES = \
 	tests/modules/bad/undefined_symbol.la \
 	tests/modules/crash_request.la \
 	tests/modules/crash_start.la \
+	tests/modules/log_nothing.la \
 	tests/modules/older.la \
 	tests/modules/start_fails.la
 
@@ -144,7 +185,9 @@ FUZZERS = \
 	tests/fuzz/fuzz_ident \
 	tests/fuzz/fuzz_job \
 	tests/fuzz/fuzz_request \
+	tests/fuzz/fuzz_socks4 \
 	tests/fuzz/fuzz_table \
+	tests/fuzz/fuzz_udp_header \
 	tests/fuzz/fuzz_userpass
 
 check_PROGRAMS += $(FUZZERS)
@@ -184,6 +227,18 @@ tests_fuzz_fuzz_request_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_request_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_request_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_request_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_socks4_SOURCES = tests/fuzz/fuzz_socks4.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_socks4_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_socks4_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_socks4_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_socks4_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_udp_header_SOURCES = tests/fuzz/fuzz_udp_header.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_udp_header_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_udp_header_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_udp_header_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_udp_header_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)

@@ -26,7 +26,7 @@ struct sg_answer;
 enum sg_creds_kind {
     SG_CREDS_NONE = 1,     /* METHOD X'00': nothing */
     SG_CREDS_PASSWORD = 2, /* METHOD X'02': name and secret (RFC 1929) */
-    SG_CREDS_USERID = 3    /* SOCKS4: a claimed name */
+    SG_CREDS_USERID = 3    /* SOCKS4, which asks the instances of METHOD 00: a name that is only claimed */
 };
 
 /* The credentials of one login. Everything is good until check() returns; never keep a pointer into it. */
@@ -34,7 +34,7 @@ struct sg_creds {
     size_t size; /* sizeof(struct sg_creds) in the core */
     enum sg_creds_kind kind;
     const char *name;      /* octets, not NUL-terminated, no NUL inside; never NULL */
-    size_t name_len;       /* 0-255 */
+    size_t name_len;       /* 0-255, of a USERID at most 64 */
     const char *secret;    /* likewise; wiped by the core after the call */
     size_t secret_len;     /* 0-255 */
     struct sg_addr client; /* the client's address and port */

@@ -41,6 +41,7 @@
 #include <sockgate/access.h>
 #include <sockgate/addr.h>
 #include <sockgate/auth.h>
+#include <sockgate/bind.h>
 #include <sockgate/buf.h>
 #include <sockgate/command.h>
 #include <sockgate/conf.h>
@@ -52,6 +53,7 @@
 #include <sockgate/session.h>
 #include <sockgate/socks.h>
 #include <sockgate/timer.h>
+#include <sockgate/udp.h>
 #include <sockgate/visibility.h>
 
 /* "SGmo": the first four octets of every descriptor. */

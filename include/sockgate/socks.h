@@ -10,6 +10,9 @@
 /* VER: the first octet of every SOCKS5 message (RFC 1928 section 3). */
 #define SG_SOCKS5_VER 0x05
 
+/* VN: the first octet of every SOCKS4 request. */
+#define SG_SOCKS4_VN 0x04
+
 /* METHOD: how the client authenticates (RFC 1928 section 3). 0x03-0x7f are IANA's, 0x80-0xfe are private. */
 enum sg_method {
     SG_METHOD_NONE = 0x00,
@@ -37,6 +40,14 @@ enum sg_rep {
     SG_REP_TTL_EXPIRED = 0x06,
     SG_REP_COMMAND_NOT_SUPPORTED = 0x07,
     SG_REP_ATYP_NOT_SUPPORTED = 0x08
+};
+
+/* CD of a SOCKS4 reply. */
+enum sg_cd {
+    SG_CD_GRANTED = 90,
+    SG_CD_REJECTED = 91,     /* or failed */
+    SG_CD_NO_IDENTD = 92,    /* identd of the client is not reachable */
+    SG_CD_IDENT_DIFFERS = 93 /* identd names another user */
 };
 
 #endif

@@ -39,6 +39,12 @@ abi_unwrap(void *state, const uint8_t *wire, size_t len, struct sg_buf *out)
     return chunk_turn(wire, taken, out) == -1 ? -1 : (ssize_t)taken;
 }
 
+static int
+abi_unwrap_datagram(void *state, const uint8_t *wire, size_t len, struct sg_buf *out)
+{
+    return abi_wrap(state, wire, len, out);
+}
+
 static void
 abi_filter_free(void *state)
 {
@@ -53,6 +59,8 @@ static const struct sg_filter_ops abi_filter = {
     .max_overhead = 0,
     .wrap = abi_wrap,
     .unwrap = abi_unwrap,
+    .wrap_datagram = abi_wrap,
+    .unwrap_datagram = abi_unwrap_datagram,
     .free = abi_filter_free,
 };
 

@@ -105,7 +105,7 @@ decide(struct sg_instance *inst, struct sg_session *s, const struct sg_addr *add
         for (unsigned i = 0; i < ASKED; i++) {
             struct sg_decision decision = { .size = sizeof decision };
 
-            if (ops->target(inst, s, &s->request, addr, &decision) != SG_OK || strcmp(decision.label, "last") != 0) {
+            if (ops->target(inst, s, s->request, addr, &decision) != SG_OK || strcmp(decision.label, "last") != 0) {
                 (void)fprintf(stderr, "another rule has decided\n");
                 exit(1);
             }
@@ -130,9 +130,10 @@ static double
 swap(const struct sg_load *load, struct sg_session *s, const struct sg_addr *addr)
 {
     struct sg_instance *inst = sg_instance_find(load->instances, "rules");
+    const struct sg_image *image;
     double worst = 0;
 
-    for (const struct sg_image *image = NULL; (image = sg_images_next(image)) != NULL;) {
+    for (unsigned change = 0; (image = sg_images_after(change)) != NULL; change++) {
         int fds[SWAPS];
 
         for (unsigned i = 0; i < SWAPS; i++)
@@ -142,7 +143,7 @@ swap(const struct sg_load *load, struct sg_session *s, const struct sg_addr *add
             const double began = wall_us();
 
             sg_images_take(sg_image_number(image), fds[i]);
-            (void)inst->mod->access->target(inst, s, &s->request, addr, &decision);
+            (void)inst->mod->access->target(inst, s, s->request, addr, &decision);
             if (wall_us() - began > worst)
                 worst = wall_us() - began;
         }
@@ -155,7 +156,9 @@ main(void)
 {
     static const char host[] = "www.a.rather.long.name.example";
     char dir[] = "/tmp/sockgate-bench-XXXXXX", path[64], command[96];
-    struct sg_session session = { .request = { .size = sizeof session.request, .cmd = SG_CMD_CONNECT, .port = 443 } };
+    struct sg_request req = { .size = sizeof req, .cmd = SG_CMD_CONNECT, .port = 443 };
+    struct sg_session session = { .request = &req };
+    const struct sg_image *image;
     struct sg_load load;
     struct sg_addr addr;
     double began, by_name, by_addr, swapped;
@@ -173,7 +176,7 @@ main(void)
     }
     (void)printf("load of %d rules and two sets of %d entries: %.0f ms of CPU\n", RULES, ENTRIES,
                  (now_us() - began) / 1e3);
-    for (const struct sg_image *image = NULL; (image = sg_images_next(image)) != NULL;) {
+    for (unsigned change = 0; (image = sg_images_after(change)) != NULL; change++) {
         size_t size;
 
         (void)sg_image_data(image, &size);
@@ -181,8 +184,8 @@ main(void)
     }
     (void)sg_addr_parse("203.0.113.7", &addr);
     by_addr = decide(sg_instance_find(load.instances, "rules"), &session, &addr);
-    session.request.name = host;
-    session.request.name_len = sizeof host - 1;
+    req.name = host;
+    req.name_len = sizeof host - 1;
     by_name = decide(sg_instance_find(load.instances, "rules"), &session, &addr);
     (void)printf("one decision, an address: %.2f us; a name and its address: %.2f us (aim: under %.0f)\n", by_addr,
                  by_name, AIM_US);

@@ -79,6 +79,12 @@ class Peer(socks.Client):
         self.served = False
 
 
+def peer(host, port, source=None):
+    """Connects to a port of the gateway, as the peer of a BIND does."""
+    sock = socket.create_connection((host, port), socks.PATIENCE, (source, 0) if source else None)
+    return Peer(sock, (host, port))
+
+
 class Refusing:
     """A port that is taken, so that nobody else gets it, and where nobody listens."""
 

@@ -81,7 +81,7 @@ def listener(name='main', address='127.0.0.1', port=0, **keys):
 
 def config(listeners=None, rules=None, core=None, modules=(), hooks=None, timeouts=None, limits=None):
     """A whole configuration. What is not given: one listener "main" on loopback, METHOD 00, everything allowed, two
-    workers. `modules` come in addition to none, rules and connect; `hooks` replaces keys of the table."""
+    workers. `modules` come in addition to none, rules, connect and bind; `hooks` replaces keys of the table."""
     table = {'auth': ['none'], 'access': ['rules'], 'command': {'connect': 'connect'}}
     table.update(hooks or {})
     settings = {'module_dir': '@MODULES@', 'runtime_dir': '@DIR@/run', 'workers': 2, 'timeouts': timeouts or {},
@@ -93,10 +93,12 @@ def config(listeners=None, rules=None, core=None, modules=(), hooks=None, timeou
     standard = {'none': {'name': 'none', 'file': 'auth_none.so'},
                 'rules': {'name': 'rules', 'file': 'access_rules.so',
                           'settings': {'rules': rules if rules is not None else LOOPBACK_RULES}},
-                'connect': {'name': 'connect', 'file': 'cmd_connect.so'}}
+                'connect': {'name': 'connect', 'file': 'cmd_connect.so'},
+                'bind': {'name': 'bind', 'file': 'cmd_bind.so'}}
     listeners = listeners or [listener()]
     wanted = names_used([table] + [entry.get('hooks', {}) for entry in listeners])
-    instances = [entry for name, entry in standard.items() if name in wanted] + list(modules)
+    own = {entry['name'] for entry in modules}
+    instances = [entry for name, entry in standard.items() if name in wanted - own] + list(modules)
     return ''.join(f'{key} = {libconfig(value)};\n' for key, value in (
         ('core', settings), ('modules', instances), ('hooks', table), ('listeners', listeners)))
 

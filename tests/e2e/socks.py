@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A SOCKS5 client that works octet by octet: what is sent is what the test says, also when it is wrong."""
+"""A SOCKS client that works octet by octet: what is sent is what the test says, also when it is wrong."""
 
 import ipaddress
 import socket
@@ -31,6 +31,13 @@ def request(host, port, cmd=CONNECT, ver=5, rsv=0):
     return bytes([ver, cmd, rsv]) + address(host, port)
 
 
+def request4(host, port, cmd=CONNECT, userid=b'', vn=4):
+    """SOCKS4; `host` in bytes is a name, which makes it SOCKS4a."""
+    name = host + b'\0' if isinstance(host, bytes) else b''
+    ip = '0.0.0.1' if name else host
+    return bytes([vn, cmd]) + struct.pack('!H', port) + ipaddress.ip_address(ip).packed + userid + b'\0' + name
+
+
 def userpass(name, secret, ver=1):
     """The login of RFC 1929."""
     return bytes([ver, len(name)]) + name + bytes([len(secret)]) + secret
@@ -52,6 +59,16 @@ class Reply(NamedTuple):
     octets: bytes
 
 
+class Reply4(NamedTuple):
+    vn: int
+    cd: int
+    host: str
+    port: int
+    octets: bytes
+
+
+GRANTED, REJECTED = 90, 91
+FAILURE4 = bytes([0, REJECTED, 0, 0, 0, 0, 0, 0])
 FAILURE_TAIL = b'\x00\x01\x00\x00\x00\x00\x00\x00'  # RSV, ATYP 01, ten octets in all with VER and REP
 
 
@@ -194,6 +211,18 @@ class Client:
         reply = self.request(host, port)
         assert reply.rep == 0, f'REP {reply.rep:02x}'
         return reply
+
+    # ---- SOCKS4
+
+    def reply4(self):
+        octets = self.recv_exactly(8)
+        return Reply4(octets[0], octets[1], str(ipaddress.ip_address(octets[4:])), *struct.unpack('!H', octets[2:4]),
+                      octets)
+
+    def request4(self, host, port, **keys):
+        """Sends a request of SOCKS4 or SOCKS4a, returns the reply."""
+        self.send(request4(host, port, **keys))
+        return self.reply4()
 
 
 def text_of(name):

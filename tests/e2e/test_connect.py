@@ -53,10 +53,10 @@ def test_mapped_target(shared, target):
 
 
 def test_advertise(gateway, target):
-    """S5-R02: a listener may state another BND.ADDR; the port stays true."""
+    """S5-R02: a listener may state another BND.ADDR; the port stays true. One of another family would lead nowhere."""
     gw = gateway(sockgate.config(listeners=[sockgate.listener(advertise='192.0.2.77'),
                                             sockgate.listener('other', advertise='2001:db8::7')]))
-    for listener, told, atyp in (('main', '192.0.2.77', socks.IPV4), ('other', '2001:db8::7', socks.IPV6)):
+    for listener, told, atyp in (('main', '192.0.2.77', socks.IPV4), ('other', '127.0.0.1', socks.IPV4)):
         with gw.connect(listener) as client:
             reply = client.open(*target.where)
             assert (reply.atyp, reply.host, reply.port) == (atyp, told, target.accept().peer[1])

@@ -189,7 +189,8 @@ def test_ctrl_c(gateway):
         client.served = True
         began = time.monotonic()
         for pid in gw.processes():
-            os.kill(pid, signal.SIGINT)
+            with contextlib.suppress(ProcessLookupError):  # some are gone as soon as the master has it
+                os.kill(pid, signal.SIGINT)
         assert gw.process.wait(sockgate.PATIENCE) == 0
         print(f'stopped after {(time.monotonic() - began) * 1000:.0f} ms')
         assert time.monotonic() - began < 5 * (3 if sockgate.SANITIZED else 1)

@@ -158,10 +158,16 @@ def page(host, port):
 
 
 def test_embedded_default(tree, built, place):
-    """V11: loopback targets are allowed, and no other special range."""
+    """V11: loopback targets are allowed, and no other special range; over SOCKS4 too. V20: BIND is not offered."""
     with place(), Running(tree, place), servers.Target() as target:
         with socks.Client(('127.0.0.1', 1080)) as client:
             client.open(*target.where)
         with socks.Client(('127.0.0.1', 1080)) as client:
             assert client.greet() == 0
             assert client.request('169.254.169.254', 80).rep == 2
+        for host, port, cd in (*target.where, socks.GRANTED), ('169.254.169.254', 80, socks.REJECTED):
+            with socks.Client(('127.0.0.1', 1080)) as client:
+                assert client.request4(host, port).cd == cd
+        with socks.Client(('127.0.0.1', 1080)) as client:
+            assert client.greet() == 0
+            assert client.request(target.host, 21, cmd=socks.BIND).rep == 7

@@ -26,6 +26,10 @@ class Plan:
         self.number, self.seed = number, rng.random()
         self.up, self.down = (self._payload(rng) for _ in range(2))
         self.up = struct.pack('!I', number) + self.up  # so that the target knows whose it is
+        # A client that takes its time, so that its octets wait in the gateway.
+        self.slow = rng.random() < 0.03
+        if self.slow:
+            self.down = BLOCK[number:4_000_000]
         # Who speaks only when the other one has ended; "both": all at once.
         self.last = rng.choice(('client', 'target', 'both', 'both'))
 
@@ -56,9 +60,10 @@ async def send(writer, plan, octets, who, codec=None):
     writer.write_eof()
 
 
-async def receive(reader, expected, codec=None):
+async def receive(reader, expected, pause, codec=None):
     """Compares what comes, as it comes, until the orderly end."""
     at = 0
+    await asyncio.sleep(pause)
     while wire := await reader.read(262_144):
         octets = codec.feed(wire) if codec else wire
         assert octets == expected[at:at + len(octets)], f'wrong octets behind {at}'
@@ -69,11 +74,12 @@ async def receive(reader, expected, codec=None):
 async def talk(reader, writer, plan, mine, theirs, who, codec=None):
     """One side: sends and receives at once, or receives all first."""
     sending = send(writer, plan, mine, who, codec)
+    pause = 0.2 if plan.slow and who == 'client' else 0
     if plan.last == who:
-        await receive(reader, theirs, codec)
+        await receive(reader, theirs, pause, codec)
         await sending
     else:
-        await asyncio.gather(sending, receive(reader, theirs, codec))
+        await asyncio.gather(sending, receive(reader, theirs, pause, codec))
 
 
 async def x80_login(reader, writer):
@@ -121,7 +127,12 @@ class Storm:
 
     async def session(self, plan, turn):
         async with turn:
-            reader, writer = await asyncio.open_connection(*self.gw.address())
+            sock = socket.socket()
+            if plan.slow:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            sock.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(sock, self.gw.address())
+            reader, writer = await asyncio.open_connection(sock=sock)
             self.names[socks.text_of(writer.get_extra_info('sockname'))] = plan
             try:
                 codec = await self.handshake(reader, writer)

@@ -34,8 +34,8 @@ def entry(server, settings=None, **keys):
     return {'name': 'syslog', 'file': 'log_syslog.so', **keys, 'settings': {**server.settings, **(settings or {})}}
 
 
-def config(*logs, workers=1, **keys):
-    return sockgate.config(core={'workers': workers}, modules=logs, hooks={'log': [log['name'] for log in logs]}, **keys)
+def config(*logs, workers=1, level='notice', **keys):
+    return sockgate.config(core={'workers': workers, 'error_log': {'level': level}}, modules=logs, hooks={'log': [log['name'] for log in logs]}, **keys)
 
 
 def wait_records(gw, server, number, **match):
@@ -163,7 +163,7 @@ def test_stalled(gateway, server, kind):
     """T27: a server that does not read. No worker waits; what cannot be sent is counted, and the count is what comes first
     when it reads again."""
     receiver = server(kind, rcvbuf=4096)
-    gw = gateway(config(entry(receiver)), ledger=False)
+    gw = gateway(config(entry(receiver), level='info'), ledger=False)
     with servers.Echo() as echo:
         before = handshakes(gw, echo, 100)
         wait_records(gw, receiver, 200)
@@ -182,6 +182,9 @@ def test_stalled(gateway, server, kind):
             assert time.monotonic() - began < 2 * sockgate.PATIENCE
         gw.wait_log(r'module "syslog": the log cannot be written: Connection timed out; events are dropped and counted')
     gw.stop()
+    turn = int(gw.wait_log(r'worker 0: longest turn (\d+) us')[1])
+    print(f'{kind}: the longest turn of the worker took {turn} us')
+    assert turn < 100_000
     events, lost = arrived(receiver), {r['id']: r['count'] for r in receiver.events(event='records_lost')}
     print(f'{kind}: {2 * number} events, {len(events)} arrived, {sum(lost.values())} counted as lost')
     assert lost and len(events) + sum(lost.values()) >= 2 * number and len(events) > 200
@@ -203,6 +206,20 @@ def test_stalled_and_required(gateway, server, target):
     waiting.reset()
     sockgate.wait_until(lambda: len(arrived(receiver)) >= 2 * (served + 1), what='all events')
     assert {r['event'] for r in arrived(receiver)} == {'session_start', 'session_end'}
+
+
+@pytest.mark.parametrize('required', [False, True])
+def test_stop_while_stalled(gateway, server, target, required):
+    """Whoever stops the gateway does not wait for a server that does not read."""
+    receiver = server('unix')
+    gw = gateway(config(entry(receiver, required=required)), ledger=False)
+    assert one(gw, target) is None
+    receiver.hold()
+    assert one(gw, target) is None
+    began = time.monotonic()
+    gw.stop()
+    print(f'stopped after {time.monotonic() - began:.1f} s')
+    assert time.monotonic() - began < 50
 
 
 def test_no_server(gateway, folder, target):

@@ -84,6 +84,7 @@ check_format(const struct sg_event_format *format, const uint8_t *data, size_t s
     rec->instance = 1;
     rec->identified = true;
     rec->ver = 5;
+    rec->requested = true;
     (void)sg_record_put(rec, &rec->user, user, user_len);
     (void)sg_record_put(rec, &rec->name, data, size);
     check_print(format, &info, SG_EVENT_LINE_MIN);

@@ -94,7 +94,8 @@ ask(struct sg_instance *inst, const struct sg_creds *creds)
                  sodium_bin2hex(name, sizeof name, (unsigned char *)answer.name, answer.name_len));
     for (unsigned i = 0; i < answer.n_groups; i++)
         (void)printf("%s%s", i > 0 ? "," : "", answer.groups[i]);
-    (void)printf("\t%u\t%u\t%" PRId64 "\t%s\n", answer.assurance, answer.delay_ms, began, answer.reason);
+    (void)printf("\t%u\t%u\t%" PRId64 "\t%s\n", answer.assurance, answer.delay_ms, began,
+                 answer.reason != NULL ? answer.reason : "");
     (void)fflush(stdout);
     sg_answer_free(&answer);
 }

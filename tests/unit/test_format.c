@@ -32,6 +32,7 @@ session(const void *user, size_t user_len, const void *host, size_t host_len)
     rec->listener = rec->instance = 1;
     rec->identified = rec->started = true;
     rec->ver = 5;
+    rec->requested = true;
     rec->cmd = 1;
     rec->port = 80;
     rec->reason = SG_REASON_CLOSED;
@@ -121,10 +122,11 @@ Test(format, lines)
     cr_expect_str_eq(printed("common", rec, SG_EVENT_SESSION_START, 2048),
                      "2026-01-31T12:00:00.000Z session_start 0123456789abcdef0001000000000007 - al%20ice connect "
                      "www.example.com 80 - - - - - -\n");
-    cr_expect_str_eq(printed("structured_data", rec, SG_EVENT_SESSION_START, 2048),
-                     "[sockgate@32473 time=\"2026-01-31T12:00:00.000Z\" event=\"session_start\" "
-                     "id=\"0123456789abcdef0001000000000007\" listener=\"lan\" method=\"00\" instance=\"lan\" "
-                     "user=\"al ice\" assurance=\"0\" command=\"connect\" host=\"www.example.com\" port=\"80\"]\n");
+    cr_expect_str_eq(
+        printed("structured_data", rec, SG_EVENT_SESSION_START, 2048),
+        "[sockgate@32473 time=\"2026-01-31T12:00:00.000Z\" event=\"session_start\" "
+        "id=\"0123456789abcdef0001000000000007\" listener=\"lan\" ver=\"5\" method=\"00\" instance=\"lan\" "
+        "user=\"al ice\" assurance=\"0\" command=\"connect\" host=\"www.example.com\" port=\"80\"]\n");
     free(rec);
 }
 

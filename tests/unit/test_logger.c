@@ -375,7 +375,8 @@ old_table(void)
 
 #define OLD_LINE(slot, rest)                                                                                           \
     "\"event\":\"session_end\",\"id\":\"0123456789abcdf0000000000000000" slot "\",\"listener\":\"main\","              \
-    "\"client\":\"192.0.2.1:40000\",\"method\":\"00\",\"instance\":\"file\",\"user\":\"alice\",\"assurance\":0,"       \
+    "\"client\":\"192.0.2.1:40000\",\"ver\":5,\"method\":\"00\",\"instance\":\"file\",\"user\":\"alice\","             \
+    "\"assurance\":0,"                                                                                                 \
     "\"command\":\"connect\",\"port\":443,\"rule\":\"web\",\"tried\":[\"198.51.100.7:80\"]," rest
 
 Test(logger, reads_the_layout_before)

@@ -132,12 +132,15 @@ Test(login_throttle, an_impatient_guesser)
 /* From everywhere, for one name: its owner waits, but not long. */
 Test(login_throttle, a_name_that_is_guessed_at)
 {
+    struct sg_try try;
     char client[32];
 
     for (unsigned i = 0; i < 1000; i++) {
         (void)snprintf(client, sizeof client, "10.0.%u.%u", i / 250, i % 250);
         (void)snprintf(secret, sizeof secret, "guess%u", i);
-        cr_assert_leq(wrong(client, "alice", secret, BOOT), 2000);
+        cr_assert_leq(begin(client, "alice", secret, BOOT, &try), 2000);
+        sg_brake_waited(&try);
+        sg_brake_end(brake, &conf, BOOT, &try, SG_TRY_WRONG);
     }
     cr_assert_leq(right("192.0.2.2", "alice", BOOT + 2000), 2000);
     cr_assert_eq(right("192.0.2.2", "carol", BOOT), 0);

@@ -56,7 +56,7 @@ static struct sg_instance walk_instances[] = {
 static struct sg_instances instances = { .n = 2, .v = walk_instances };
 
 static struct sg_conf conf;
-static struct sg_listener_conf listener_conf = { .name = "test" };
+static struct sg_listener_conf listener_conf = { .name = "test", .protocols = SG_PROTOCOL_SOCKS5 };
 static struct sg_instance *auth[] = { &walk_instances[0], &walk_instances[1] };
 static struct sg_hooks hooks = { .n_auth = 2, .auth = auth };
 static const struct sg_worker_listener listener = { .conf = &listener_conf, .hooks = &hooks, .fd = -1 };

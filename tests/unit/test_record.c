@@ -45,6 +45,7 @@ full(void)
     rec->started = rec->identified = rec->replied = true;
     rec->reason = SG_REASON_TARGET_RESET;
     rec->ver = 5;
+    rec->requested = true;
     rec->method = 0x80;
     rec->cmd = 1;
     rec->assurance = 20;
@@ -73,7 +74,7 @@ full(void)
     "{\"time\":\"2026-01-31T12:00:" time "Z\",\"event\":\"" event "\",\"id\":\"0123456789abcdef0001000000000007\","    \
     "\"listener\":\"lan\",\"client\":\"192.0.2.1:40000\""
 #define MIDDLE                                                                                                         \
-    ",\"method\":\"80\",\"instance\":\"x80\",\"user\":\"alice\",\"assurance\":20,\"command\":\"connect\","             \
+    ",\"ver\":5,\"method\":\"80\",\"instance\":\"x80\",\"user\":\"alice\",\"assurance\":20,\"command\":\"connect\","   \
     "\"host\":\"www.example.com\",\"port\":80,\"target\":\"192.0.2.7:80\",\"bind\":\"192.0.2.9:50000\","               \
     "\"rule\":\"web\",\"rule_at\":\"/etc/a.conf:12\",\"tried\":[\"[2001:db8::1]:80\",\"192.0.2.7:80\"],\"rep\":\"00\""
 
@@ -110,6 +111,28 @@ Test(record, refused)
     free(rec);
 }
 
+/* SOCKS4, and who came for a BIND: known when session_start is long out. */
+Test(record, claims_and_peers)
+{
+    struct sg_record *rec = bare();
+    const char *line;
+
+    rec->started = rec->replied = rec->requested = true;
+    rec->ver = 4;
+    rec->cmd = 2;
+    rec->rep = 6;
+    rec->target = ipv4(7, 21);
+    rec->peer = ipv4(7, 20);
+    rec->peers_refused = 3;
+    cr_assert(sg_record_put(rec, &rec->userid, "joe", 3));
+    line = tables_line(rec, SG_EVENT_SESSION_START, names);
+    cr_expect(strstr(line, "\"ver\":4,\"userid\":\"joe\",\"command\":\"bind\"") != NULL, "%s", line);
+    cr_expect(strstr(line, "peer") == NULL && strstr(line, "\"rep\":\"00\"") != NULL, "%s", line);
+    line = tables_line(rec, SG_EVENT_SESSION_END, names);
+    cr_expect(strstr(line, "\"peer\":\"192.0.2.7:20\",\"peers_refused\":3,\"rep\":\"06\"") != NULL, "%s", line);
+    free(rec);
+}
+
 Test(record, unknown_command_and_errno)
 {
     const struct sg_addr tried = ipv4(7, 80);
@@ -117,6 +140,7 @@ Test(record, unknown_command_and_errno)
     const char *line;
 
     rec->ver = 5;
+    rec->requested = true;
     rec->cmd = 0x7f;
     rec->err = 99999;
     sg_record_add_tried(rec, &tried);
@@ -127,8 +151,31 @@ Test(record, unknown_command_and_errno)
     free(rec);
 }
 
-/* The longest user, host, rule and reason that there are fit, and still make one line. */
-Test(record, longest)
+/* Counters of dropped datagrams: those that are not 0, as they are at that moment; an object in any case. */
+Test(record, udp_drops)
+{
+    struct sg_record *rec = bare();
+    uint32_t *drops;
+    const char *line;
+
+    cr_assert(sg_record_put(rec, &rec->user, "a", 1)); /* so that the arena is not aligned by chance */
+    drops = sg_record_udp_drops(rec);
+    cr_assert(drops != NULL && (uintptr_t)drops % sizeof *drops == 0);
+    line = tables_line(rec, SG_EVENT_SESSION_END, names);
+    cr_expect(strstr(line, "\"udp_drops\":{},") != NULL, "%s", line);
+    drops[SG_UDP_DROP_SENDER] = 3;
+    drops[SG_UDP_DROP_SOURCE] = UINT32_MAX;
+    line = tables_line(rec, SG_EVENT_SESSION_END, names);
+    cr_expect(strstr(line, "\"udp_drops\":{\"sender\":3,\"source\":4294967295},") != NULL, "%s", line);
+    cr_expect(strstr(tables_line(rec, SG_EVENT_SESSION_START, names), "udp_drops") == NULL);
+    rec->udp_drops.len = 3;
+    cr_expect(strstr(tables_line(rec, SG_EVENT_SESSION_END, names), "udp_drops") == NULL);
+    free(rec);
+}
+
+/* `ver` 4: a USERID of `userid` octets is there first, and what remains is for the reason. */
+static void
+longest_fits(uint8_t ver, size_t userid, size_t reason)
 {
     struct sg_record *rec = bare();
     char octets[255], label[SG_RECORD_LABEL_MAX + 1];
@@ -140,18 +187,27 @@ Test(record, longest)
     label[SG_RECORD_LABEL_MAX] = '\0';
     rec->started = rec->identified = true;
     rec->instance = 2;
-    rec->ver = 5;
+    rec->ver = ver;
+    rec->requested = true;
+    cr_assert(sg_record_put(rec, &rec->userid, octets, userid));
     cr_assert(sg_record_put(rec, &rec->user, octets, 255) && sg_record_put(rec, &rec->name, octets, 253));
     for (unsigned i = 0; i < 20; i++)
         sg_record_add_tried(rec, &tried);
     cr_expect(rec->tried_more);
-    cr_assert(sg_record_put(rec, &rec->reason_text, octets, 127), "%zu octets of arena", SG_RECORD_ARENA);
+    cr_assert(sg_record_put(rec, &rec->reason_text, octets, reason), "%zu octets of arena", SG_RECORD_ARENA);
     sg_record_set_rule(rec, label);
     sg_record_set_dry_run(rec, label, SG_OK);
     line = tables_line(rec, SG_EVENT_SESSION_END, names);
     cr_expect(!strstr(line, "\"cut\""));
     cr_expect_leq(strlen(line), 4096, "a pipe takes more than that in pieces, and other processes write there too");
     free(rec);
+}
+
+/* The longest user, host, rule and reason that there are fit, and still make one line; so does the longest USERID. */
+Test(record, longest)
+{
+    longest_fits(5, 0, 127);
+    longest_fits(4, 64, 0);
 }
 
 /* Without long strings every address has its place. */
@@ -202,7 +258,7 @@ Test(record, words)
         for (unsigned j = 0; j < i; j++)
             cr_expect_str_neq(name, sg_reason_name((enum sg_reason)j));
     }
-    cr_expect_eq(refused, 10);
+    cr_expect_eq(refused, 11);
     cr_expect(sg_reason_refused(SG_REASON_LOGIN_DENIED) && !sg_reason_refused(SG_REASON_CONNECT_FAILED));
     cr_expect_str_eq(sg_event_name(SG_EVENT_SESSION_FAILED), "session_failed");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * test_socks5.c - the codecs against the transcripts: whole, octet by octet (every split is a beginning), with octets
+ * test_socks5.c - the codecs of SOCKS5 and SOCKS4 against the transcripts: whole, octet by octet (every split is a beginning), with octets
  * behind, and the replies.
  */
 #include <criterion/criterion.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "addrs.h"
+#include "socks4.h"
 #include "socks5.h"
 #include "vectors.h"
 
@@ -65,7 +66,7 @@ greeting_case(const struct vector_case *c)
 }
 
 static void
-request_whole(const struct vector_case *c, const struct sg_socks5_request *r)
+request_whole(const struct vector_case *c, const struct sg_wire_request *r)
 {
     char canonical[600], text[SG_ADDR_TEXT];
     const char *field = vector_field(c, "canon");
@@ -84,15 +85,26 @@ request_whole(const struct vector_case *c, const struct sg_socks5_request *r)
 }
 
 static void
-request_case(const struct vector_case *c)
+userid_whole(const struct vector_case *c, const struct sg_wire_request *r)
+{
+    char text[SG_SOCKS4_USERID_MAX * 4 + 1] = "";
+
+    for (unsigned i = 0; i < r->userid_len; i++)
+        (void)snprintf(text + strlen(text), 5, r->userid[i] > 0x20 && r->userid[i] < 0x7f ? "%c" : "\\x%02X",
+                       r->userid[i]);
+    cr_expect_str_eq(text, vector_field(c, "userid"), IN_CASE);
+}
+
+static void
+request_case(const struct vector_case *c, const struct sg_protocol *protocol)
 {
     const bool malformed = strstr(c->expect, "malformed") != NULL, more = strstr(c->expect, " more") != NULL;
     const size_t known = malformed ? number(c, "at", 10) : more ? c->len + 1 : number(c, "consumed", 10);
 
     for (size_t n = 0; n <= c->len; n++) {
         uint8_t *octets = beginning(c, n);
-        struct sg_socks5_request r;
-        const ssize_t got = sg_socks5_parse_request(octets, n, &r);
+        struct sg_wire_request r;
+        const ssize_t got = protocol->parse_request(octets, n, &r);
 
         cr_expect_eq(got,
                      n < known   ? 0
@@ -103,11 +115,13 @@ request_case(const struct vector_case *c)
             cr_expect_eq(r.rep, number(c, "rep", 16), IN_CASE);
         if (got > 0)
             request_whole(c, &r);
+        if (got > 0 && protocol == &sg_socks4)
+            userid_whole(c, &r);
         free(octets);
     }
 }
 
-static unsigned greetings, requests, replies;
+static unsigned greetings, requests, requests4, replies, replies4;
 
 static void
 client_case(const struct vector_case *c)
@@ -117,45 +131,57 @@ client_case(const struct vector_case *c)
         greeting_case(c);
     } else if (strcmp(c->codec, "request") == 0) {
         requests++;
-        request_case(c);
+        request_case(c, &sg_socks5);
+    } else if (strcmp(c->codec, "request4") == 0) {
+        requests4++;
+        request_case(c, &sg_socks4);
     }
 }
 
 static void
 reply_case(const struct vector_case *c)
 {
-    uint8_t out[SG_SOCKS5_REPLY_MAX];
+    uint8_t out[SG_REPLY_MAX];
     struct sg_addr addr;
+    size_t len;
 
-    if (strcmp(c->codec, "reply") != 0)
+    if (strcmp(c->codec, "reply") != 0 && strcmp(c->codec, "reply4") != 0)
         return;
-    replies++;
     cr_assert_eq(sg_addr_parse(vector_field(c, "addr"), &addr), 0, IN_CASE);
     addr.port = (uint16_t)number(c, "port", 10);
-    cr_assert_eq(sg_socks5_put_reply(out, (uint8_t)number(c, "rep", 16), &addr), c->len, IN_CASE);
+    if (strcmp(c->codec, "reply") == 0) {
+        replies++;
+        len = sg_socks5.put_reply(out, (uint8_t)number(c, "rep", 16), &addr);
+    } else {
+        replies4++;
+        len = sg_socks4_put_reply(out, (enum sg_cd)number(c, "cd", 10), &addr);
+    }
+    cr_assert_eq(len, c->len, IN_CASE);
     cr_expect_arr_eq(out, c->octets, c->len, IN_CASE);
 }
 
 Test(socks5, transcripts)
 {
     (void)vectors_each('>', client_case);
-    (void)printf("%u greetings, %u requests\n", greetings, requests);
+    (void)printf("%u greetings, %u requests, %u of SOCKS4\n", greetings, requests, requests4);
     cr_assert_geq(greetings, 30);
     cr_assert_geq(requests, 90);
+    cr_assert_geq(requests4, 30);
 }
 
 Test(socks5, replies)
 {
     (void)vectors_each('<', reply_case);
     cr_assert_geq(replies, 25);
+    cr_assert_geq(replies4, 5);
 }
 
 /* S5-R06: without an address a reply is as long as with one. */
 Test(socks5, failure_reply_is_full_length)
 {
     static const uint8_t wanted[10] = { 5, 2, 0, 1 };
-    uint8_t out[SG_SOCKS5_REPLY_MAX];
+    uint8_t out[SG_REPLY_MAX];
 
-    cr_assert_eq(sg_socks5_put_reply(out, 2, NULL), 10);
+    cr_assert_eq(sg_socks5.put_reply(out, 2, NULL), 10);
     cr_assert_arr_eq(out, wanted, 10);
 }
