@@ -61,6 +61,7 @@ core_libcore_a_SOURCES = \
 	core/logger.c \
 	core/login.c \
 	core/login_cache.c \
+	core/login_test.c \
 	core/login_throttle.c \
 	core/login_watch.c \
 	core/master.c \

@@ -20,14 +20,13 @@
 #define BRAKE_FORGET_MS (5 * 60 * 1000) /* after that much silence failures are forgotten */
 #define BRAKE_FAILS_MAX 15
 #define BRAKE_WAITING_MAX 10 /* of one address, in each worker */
-#define BRAKE_SHOWN 4        /* wrong logins of an address that are known again */
 #define BRAKE_STACK 1024
 
 struct brake_slot {
-    _Atomic uint64_t key;    /* 0: free */
-    _Atomic int64_t full_ms; /* when all tokens are back */
-    _Atomic uint64_t failed; /* until when to wait (monotonic milliseconds), shifted, and the number of failures */
-    _Atomic uint64_t shown;  /* BRAKE_SHOWN times 16 bits, the newest lowest */
+    _Atomic uint64_t key;      /* 0: free */
+    _Atomic int64_t full_ms;   /* when all tokens are back */
+    _Atomic uint64_t failed;   /* until when to wait (monotonic milliseconds), shifted, and the number of failures */
+    _Atomic uint64_t shown[2]; /* wrong logins that are known again: two of 32 bits in each word, the newer one lower */
 };
 
 struct sg_brake {
@@ -35,8 +34,6 @@ struct sg_brake {
     unsigned char secret[crypto_shorthash_KEYBYTES];
     _Alignas(64) struct brake_slot slots[BRAKE_SLOTS];
 };
-
-_Static_assert(sizeof(struct brake_slot) == 32, "two to a cache line");
 
 static const struct brake_level {
     unsigned tokens; /* 0: as many as you like */
@@ -147,7 +144,8 @@ slot_get(struct sg_brake *brake, uint64_t key, int64_t now_ms)
 
         if ((old != 0 && !slot_dead(&bucket[i], now_ms)) || !atomic_compare_exchange_strong(&bucket[i].key, &old, key))
             continue;
-        atomic_store(&bucket[i].shown, 0);
+        atomic_store(&bucket[i].shown[0], 0);
+        atomic_store(&bucket[i].shown[1], 0);
         slot = slot_find(bucket, key); /* another worker may have had the same idea: the first one counts */
     }
     return slot != NULL ? slot : &bucket[BRAKE_WAYS - 1];
@@ -216,22 +214,19 @@ slot_fail(struct brake_slot *slot, int64_t delay_ms, int64_t most_ms, int64_t no
 /* ---- what was shown and wrong */
 
 static bool
-slot_was_shown(struct brake_slot *slot, uint16_t shown)
+slot_was_shown(struct brake_slot *slot, uint32_t shown)
 {
-    const uint64_t all = atomic_load(&slot->shown);
+    const uint64_t both = atomic_load(&slot->shown[shown & 1]);
 
-    for (unsigned i = 0; i < BRAKE_SHOWN; i++)
-        if ((uint16_t)(all >> 16 * i) == shown)
-            return true;
-    return false;
+    return (uint32_t)both == shown || (uint32_t)(both >> 32) == shown;
 }
 
 static void
-slot_show(struct brake_slot *slot, uint16_t shown)
+slot_show(struct brake_slot *slot, uint32_t shown)
 {
-    uint64_t all = atomic_load(&slot->shown);
+    uint64_t both = atomic_load(&slot->shown[shown & 1]);
 
-    while (!atomic_compare_exchange_weak(&slot->shown, &all, all << 16 | shown))
+    while (!atomic_compare_exchange_weak(&slot->shown[shown & 1], &both, both << 32 | shown))
         continue;
 }
 
@@ -265,21 +260,21 @@ brake_key(const struct sg_brake *brake, struct sg_try *try, const struct sg_cred
     try->keys[which] = brake_hash(brake, text, len) | 1; /* never 0 */
 }
 
-/* Few enough bits that nobody learns a password from them, and enough that a guess is hardly ever taken for another. */
-static uint16_t
+/* So many bits that who tries a thousand a second is not taken for somebody who tries the same again. */
+static uint32_t
 brake_shown(const struct sg_brake *brake, const struct sg_creds *creds)
 {
     unsigned char text[2 * UINT8_MAX + 1];
     const size_t len = 1 + creds->name_len + creds->secret_len;
-    uint16_t shown;
+    uint32_t shown;
 
     text[0] = (unsigned char)creds->name_len;
     memcpy(text + 1, creds->name, creds->name_len);
     memcpy(text + 1 + creds->name_len, creds->secret, creds->secret_len);
-    shown = (uint16_t)(brake_hash(brake, text, len) >> 16);
+    shown = (uint32_t)(brake_hash(brake, text, len) >> 32);
     sodium_memzero(text, sizeof text);
     sodium_stackzero(BRAKE_STACK);
-    return shown != 0 ? shown : 1;
+    return shown > 1 ? shown : 2; /* 0 is nobody's */
 }
 
 static void

@@ -43,7 +43,7 @@ struct sg_try {
     unsigned n_keys;
     uint64_t keys[SG_BRAKE_KEYS];
     uint32_t slots[SG_BRAKE_KEYS]; /* 0: none yet; else index + 1 */
-    uint16_t shown;                /* a few bits of a keyed hash of name and secret, never 0 */
+    uint32_t shown;                /* of a keyed hash of name and secret */
     bool again;                    /* it was wrong a moment ago */
     bool charged, waits;
 };

@@ -103,6 +103,12 @@ def config(listeners=None, rules=None, core=None, modules=(), hooks=None, timeou
         ('core', settings), ('modules', instances), ('hooks', table), ('listeners', listeners)))
 
 
+def expand(text, folder):
+    for name, path in (('@DIR@', folder), ('@MODULES@', MODULES), ('@TESTS@', BUILD / 'tests')):
+        text = text.replace(name, str(path))
+    return text
+
+
 def names_used(value):
     """Every string inside: the instances that hook tables name."""
     if isinstance(value, str):
@@ -223,9 +229,7 @@ class Gateway:
         return env
 
     def expand(self, text):
-        for name, path in (('@DIR@', self.dir), ('@MODULES@', MODULES), ('@TESTS@', BUILD / 'tests')):
-            text = text.replace(name, str(path))
-        return text
+        return expand(text, self.dir)
 
     def write_config(self, text):
         """Puts a configuration in place, whole or not at all."""
