@@ -62,6 +62,10 @@ core_libcore_a_SOURCES = \
 	core/logger.c \
 	core/logger_write.c \
 	core/login.c \
+	core/login_cache.c \
+	core/login_test.c \
+	core/login_throttle.c \
+	core/login_watch.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \

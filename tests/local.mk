@@ -31,6 +31,8 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_job_wire.c \
 	tests/unit/test_loader.c \
 	tests/unit/test_logger.c \
+	tests/unit/test_login_cache.c \
+	tests/unit/test_login_throttle.c \
 	tests/unit/test_login_walk.c \
 	tests/unit/test_names.c \
 	tests/unit/test_record.c \

@@ -117,6 +117,15 @@ abi_exchange(struct sg_instance *inst, struct sg_session *s, struct sg_buf *in, 
     return SG_OK;
 }
 
+static int
+abi_init(struct sg_instance *inst)
+{
+    EXPECT(inst, sg_auth_watch(inst, "relative") == -1);
+    EXPECT(inst, sg_auth_watch(inst, "/nowhere/at/all") == 0);
+    sg_auth_changed(inst);
+    return 0;
+}
+
 static void
 abi_stop(struct sg_instance *inst)
 {
@@ -133,6 +142,7 @@ static const struct sg_auth_ops abi_auth = {
 
 const struct sg_module sg_module = {
     SG_MODULE_HEAD("abi_auth"),
+    .init = abi_init,
     .stop = abi_stop,
     .auth = &abi_auth,
 };
