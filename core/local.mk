@@ -37,6 +37,7 @@ core_libcore_a_SOURCES = \
 	core/diag.c \
 	core/dial.c \
 	core/digest.c \
+	core/digits.c \
 	core/evaluate.c \
 	core/events.c \
 	core/explain.c \
@@ -59,6 +60,7 @@ core_libcore_a_SOURCES = \
 	core/load.c \
 	core/log.c \
 	core/logger.c \
+	core/logger_write.c \
 	core/login.c \
 	core/master.c \
 	core/master_gen.c \

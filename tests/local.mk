@@ -24,6 +24,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_conf_scan.c \
 	tests/unit/test_conf_text.c \
 	tests/unit/test_deadline.c \
+	tests/unit/test_digits.c \
 	tests/unit/test_format.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_ident.c \
