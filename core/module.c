@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "image_core.h"
+#include "login_watch.h"
 #include "module_file.h"
 #include "worker.h"
 
@@ -299,6 +300,7 @@ sg_instances_free(struct sg_instances *all)
         inst->initialised = false;
     }
     sg_images_free();
+    sg_login_watch_free();
 }
 
 bool
