@@ -170,7 +170,11 @@ bind_accept(struct sg_bind *bind)
 static void
 bind_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
-    (void)loop, (void)revents;
+    (void)loop;
+    if ((revents & EV_ERROR) != 0) {
+        bind_failed(io->data, SG_REASON_SHORTAGE, ENOMEM, SG_REP_GENERAL_FAILURE);
+        return;
+    }
     while (bind_accept(io->data))
         continue;
 }

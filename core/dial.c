@@ -266,7 +266,9 @@ attempt_ready(struct ev_loop *loop, ev_io *io, int revents)
 
     (void)loop;
     /* An error shows as both: only then it has to be asked for. */
-    if ((revents & EV_READ) != 0 && getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+    if ((revents & EV_ERROR) != 0)
+        err = ENOMEM; /* it cannot be watched: nobody would tell when it is connected */
+    else if ((revents & EV_READ) != 0 && getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
         err = errno;
     if (err == 0)
         dial_won(attempt->dial, attempt);

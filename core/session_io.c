@@ -236,12 +236,23 @@ session_step(struct sg_defer *defer)
     session_watch(s);
 }
 
+void
+sg_session_unwatched(struct sg_session *s)
+{
+    sg_session_reason(s, SG_REASON_SHORTAGE, ENOMEM);
+    sg_session_end(s, true);
+}
+
 static void
 session_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
     struct sg_session *s = SG_CONTAINER(io, struct sg_session, io);
 
     (void)loop;
+    if ((revents & EV_ERROR) != 0) {
+        sg_session_unwatched(s);
+        return;
+    }
     if (s->state == SG_STATE_RELAY) {
         sg_relay_client_ready(s, revents);
         return;
