@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "addrs.h"
+#include "bind.h"
 #include "trace.h"
 
 static const struct sg_refusal go_on = { SG_REASON_NONE, SG_REP_SUCCEEDED };
@@ -119,11 +120,19 @@ evaluate_special_text(unsigned special, char *text, size_t size)
             len += (size_t)snprintf(text + len, size - len, "%s%s", len > 0 ? ", " : "", word->word);
 }
 
+/* What a rule has said of zeros is not said of the peer that comes to such a BIND, once a rule has judged that. */
+static unsigned
+evaluate_allowed(const struct sg_session *s, const struct sg_run *run)
+{
+    if (run->decider == NULL)
+        return s->special_allowed;
+    return run->decision.special | (s->request->cmd == SG_CMD_BIND && sg_bind_any(s->request) ? 0 : s->special_allowed);
+}
+
 struct sg_refusal
 sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome)
 {
-    const unsigned allowed = s->special_allowed | (run->decider != NULL ? run->decision.special : 0);
-    const unsigned special = sg_addr_special(run->addr) & ~allowed;
+    const unsigned special = sg_addr_special(run->addr) & ~evaluate_allowed(s, run);
     char addr[SG_ADDR_TEXT], classes[128];
 
     if (outcome == SG_OUTCOME_REFUSE)
