@@ -232,6 +232,8 @@ sg_journal_take(void)
     struct sg_record *rec = journal_record(journal.free[--journal.n_free]);
     const size_t behind = offsetof(struct sg_record, use) + sizeof rec->use;
 
+    /* Whoever sees any of what follows sees that the slot is FREE, or something later. */
+    atomic_thread_fence(memory_order_release);
     /* Never zero in between: who reads meanwhile could see two different sessions under that number. */
     rec->use++;
     memset((char *)rec + behind, 0, SG_RECORD_SIZE - behind);
