@@ -2,6 +2,8 @@
 """Logins that are remembered, and logins that are slowed down: who gets in without being asked about, and who has to wait."""
 
 import os
+import pathlib
+import re
 import signal
 import time
 
@@ -263,3 +265,23 @@ def test_ipv6_networks(gateway):
                 client.expect(b'\x05\x02\x01\x01')
         gw.stop()
     assert asked(gw) <= 40
+
+
+# ---- for programs that ban
+
+FIELDS = {'event', 'time', 'id', 'session', 'listener', 'client', 'ver', 'method', 'instance', 'user', 'reason', 'reason_text'}
+
+
+def test_fail2ban(gateway):
+    """The filter in doc/logins.md finds every failure in the log, with its address, and nothing else."""
+    text = (pathlib.Path(__file__).parents[2] / 'doc' / 'logins.md').read_text(encoding='utf-8')
+    pattern = re.search(r'^failregex = (.*)$', text, re.M)[1].replace('<HOST>', r'(?P<host>[0-9a-fA-F.:]+?)')
+    gw = gateway(pw_config(core=throttled()))
+    assert login(gw) == 0
+    assert login(gw, name=b'"client":"192.0.2.1:1"', secret=b'x', source='127.0.0.3') == 1
+    assert login(gw, secret=b'wrong', source='127.0.0.2') == 1
+    failed = events(gw, 2, event='auth_failed')
+    assert all(set(record) <= FIELDS and record['client'] for record in failed), failed
+    lines = [line for line in gw.log().splitlines() if line.startswith('{')]
+    found = [match['host'] for match in map(re.compile(pattern).search, lines) if match]
+    assert sorted(found) == ['127.0.0.2', '127.0.0.3']
