@@ -40,6 +40,7 @@ struct sg_login {
     ev_timer hold;           /* before anybody is asked, or of a refusal that is held back; */
     enum sg_outcome outcome; /* these two with it */
     enum sg_reason reason;
+    uint16_t delay_ms; /* the longest that those asked so far want it held back */
     enum sg_creds_kind kind;
     size_t name_len, secret_len;
     char octets[]; /* name, then secret */
@@ -192,10 +193,12 @@ login_end(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
         reason = SG_REASON_MODULE_ERROR;
     }
     login_counted(s, outcome, reason);
-    if (outcome == SG_OUTCOME_GRANT)
+    if (outcome == SG_OUTCOME_GRANT) {
         login_remember(s);
-    else
+    } else {
         login_note(s);
+        sg_answer_delay(s->answer, s->login->delay_ms);
+    }
     if (outcome != SG_OUTCOME_GRANT && s->answer->delay_ms > 0)
         login_hold(s, outcome, reason);
     else
@@ -305,7 +308,7 @@ login_concerns(const struct sg_session *s, const struct sg_instance *inst)
 {
     const struct sg_module_conf *conf = inst->conf;
 
-    return inst->mod->auth->method == s->rec->method && inst->mod->auth->check != NULL &&
+    return inst->mod->auth->method == s->rec->method && inst->mod->auth->check != NULL && !inst->mod->auth->stub &&
            (conf->clients.n == 0 || sg_ranges_contain(&conf->clients, &s->rec->client)) &&
            (s->login->kind != SG_CREDS_PASSWORD || s->login->secret_len > 0 || conf->empty_password);
 }
@@ -322,6 +325,9 @@ login_walk(struct sg_session *s)
             continue;
         s->auth = inst;
         s->rec->instance = sg_journal_name(inst->name);
+        /* Else the time of the refusal would tell whom the first instance knows. */
+        if (s->answer->delay_ms > s->login->delay_ms)
+            s->login->delay_ms = s->answer->delay_ms;
         if (login_lifetime(inst) < s->login->lifetime)
             s->login->lifetime = login_lifetime(inst);
         sg_answer_free(s->answer);

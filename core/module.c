@@ -329,7 +329,8 @@ sg_instances_start(struct sg_instances *all, enum sg_process process)
         inst->started = inst->mod->start == NULL || inst->mod->start(inst, process) == 0;
         sg_worker_leave(before);
         if (!inst->started) {
-            sg_logf(SG_LOG_EMERG, "module \"%s\": its start failed", inst->name);
+            sg_logf(SG_LOG_EMERG, "module \"%s\": its start failed, in a process of uid %lu", inst->name,
+                    (unsigned long)geteuid());
             sg_instances_stop(all);
             return -1;
         }

@@ -97,7 +97,8 @@ enum sg_msg_tag {
     SG_TAG_ASSURANCE = 48,
     SG_TAG_GROUP = 49, /* of an identity; as often as there are groups */
     SG_TAG_REASON = 50,
-    SG_TAG_DELAY = 51 /* milliseconds */
+    SG_TAG_DELAY = 51, /* milliseconds */
+    SG_TAG_CD = 52     /* of a SOCKS4 reply */
 };
 
 struct sg_msg {

@@ -425,6 +425,11 @@ sg_worker_main(const struct sg_worker_boot *boot)
     ev_timer_init(&worker.drain, worker_drained, 0., 0.);
     ev_io_init(&worker.channel, worker_order, boot->channel, EV_READ);
     ev_io_start(worker.loop, &worker.channel);
+    (void)ev_run(worker.loop, EVRUN_NOWAIT); /* what cannot be watched is stopped now */
+    if (!ev_is_active(&worker.channel)) {
+        sg_logf(SG_LOG_EMERG, "orders cannot be watched: no memory, or fs.epoll.max_user_watches is reached");
+        return 1;
+    }
     sg_msg_begin(&msg, SG_MSG_WORKER_READY);
     if (sg_msg_send(boot->channel, &msg) == -1)
         return 1;

@@ -94,6 +94,7 @@ abi_answers(struct sg_instance *inst, struct sg_answer *answer)
     sg_answer_assurance(answer, SG_ASSURANCE_KERBEROS);
     sg_answer_reason(answer, "she said hello");
     sg_answer_delay(answer, 5);
+    sg_answer_cd(answer, SG_CD_NO_IDENTD);
 }
 
 static enum sg_verdict
