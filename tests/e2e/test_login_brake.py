@@ -16,7 +16,7 @@ from sockgate import test_module as module
 from socks import userpass
 from test_auth_file import crypt
 from test_auth_modules import file_instance, folder, users_file  # pylint: disable=unused-import
-from test_logins import pw, pw_config
+from test_logins import CANARY, holds, pw, pw_config
 
 ONE = {'workers': 1}  # what is remembered is a worker's own
 
@@ -265,6 +265,34 @@ def test_ipv6_networks(gateway):
                 client.expect(b'\x05\x02\x01\x01')
         gw.stop()
     assert asked(gw) <= 40
+
+
+# ---- secrets
+
+@needs_root
+@pytest.mark.skipif(sockgate.SANITIZED, reason='AddressSanitizer keeps what was freed')
+def test_no_secret_is_left(gateway, folder):  # pylint: disable=redefined-outer-name
+    """T54, V47: a hundred logins, fresh, remembered, wrong, waiting, given up: no process holds a password afterwards, none but
+    helpers holds a hash, and neither stands in a log, an environment or a command line."""
+    digest = crypt(CANARY.decode())
+    path = users_file(folder, f'alice:{digest}\n')
+    gw = gateway(sockgate.config(modules=[file_instance(path)], hooks={'auth': ['file']}, core=throttled(delay='20ms')))
+    for number in range(100):
+        with gw.connect() as client:
+            if number % 10 == 7:
+                client.send(b'\x05\x01\x02', userpass(b'alice', CANARY + b'wrong'))
+                network.wait_taken(client.sock)
+            else:
+                assert client.login(b'alice', CANARY) == 0
+        gw.wait_end(client)
+    helpers, places = gw.helpers('file'), 0
+    for pid in gw.processes():
+        places += 1
+        assert not holds(pid, CANARY), sockgate.title(pid)
+        assert pid in helpers or not holds(pid, digest[-30:].encode()), sockgate.title(pid)
+        for name in ('environ', 'cmdline'):
+            assert CANARY not in pathlib.Path(f'/proc/{pid}/{name}').read_bytes()
+    assert places >= 6 and CANARY.decode() not in gw.log() and digest not in gw.log()
 
 
 # ---- for programs that ban
