@@ -25,6 +25,14 @@ def logger_of(gw):
     return found[max(found)] if found else None
 
 
+def kill_logger(gw):
+    """Kills it, or the next one if there is none at the moment; its pid."""
+    logger = sockgate.wait_until(lambda: logger_of(gw), what='a logger')
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(logger, signal.SIGKILL)
+    return logger
+
+
 def test_a_killed_worker_ends_its_sessions(gateway):
     """Each of its sessions has an end by the name worker_lost, with what it was; a handshake is a failure."""
     gw = gateway(sockgate.config(core={'workers': 1}), ledger=False)
