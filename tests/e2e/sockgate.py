@@ -411,6 +411,14 @@ class Gateway:
         self.signal(signal.SIGHUP)
         return self.wait_log(r'.*reload (done|failed).*', timeout, after=seen)[0]
 
+    def renew(self, text=None):
+        """A reload that must go well, and the end of what was before: whoever comes now is the new generation's. With
+        sessions open it would be a long wait; then ask until the new one answers, the old one accepts until it drains."""
+        line = self.reload(text)
+        if 'reload done' not in line:
+            raise self.fail('the reload should go well')
+        self.wait(lambda: len(self.generations()) == 1, 'the end of the old generation')
+
     # ---- the end
 
     def stop(self, number=None):
