@@ -162,10 +162,13 @@ dial_failed(struct sg_dial *dial)
 {
     const struct sg_dial_result result = { .size = sizeof result, .rep = dial->rep };
 
-    if (dial->told != NULL)
-        dial_record(dial->session, dial->told);
-    else
+    if (dial->told == NULL) {
         sg_session_reason_text(dial->session, dial->why);
+    } else {
+        dial_record(dial->session, dial->told);
+        if (dial->reason == SG_REASON_SPECIAL_RANGE)
+            sg_evaluate_special(dial->session, &dial->told->run);
+    }
     sg_session_reason(dial->session, dial->reason, dial->err);
     dial_finish(dial, &result);
 }
@@ -266,7 +269,9 @@ attempt_ready(struct ev_loop *loop, ev_io *io, int revents)
 
     (void)loop;
     /* An error shows as both: only then it has to be asked for. */
-    if ((revents & EV_READ) != 0 && getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
+    if ((revents & EV_ERROR) != 0)
+        err = ENOMEM; /* it cannot be watched: nobody would tell when it is connected */
+    else if ((revents & EV_READ) != 0 && getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &err, &len) == -1)
         err = errno;
     if (err == 0)
         dial_won(attempt->dial, attempt);

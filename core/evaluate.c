@@ -141,25 +141,35 @@ sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outc
     return refusal;
 }
 
-/* "loopback, self" */
-static void
-evaluate_special_text(unsigned special, char *text, size_t size)
+/* The special ranges that the address is in, and that neither a rule nor the request's grant allows. */
+static unsigned
+evaluate_special(const struct sg_run *run, unsigned granted)
 {
-    size_t len = 0;
+    return sg_addr_special(run->addr) & ~(granted | (run->decider != NULL ? run->decision.special : 0));
+}
 
-    text[0] = '\0';
+static void
+evaluate_special_text(const struct sg_run *run, unsigned special, char *text, size_t size)
+{
+    char addr[SG_ADDR_TEXT];
+    size_t len = (size_t)snprintf(text, size, "%s is in a range (", sg_addr_format_ip(run->addr, addr, sizeof addr));
+    const char *between = "";
+
     for (const struct sg_conf_word *word = sg_special_words; word->word != NULL; word++)
-        if ((special & (unsigned)word->number) != 0 && len < size)
-            len += (size_t)snprintf(text + len, size - len, "%s%s", len > 0 ? ", " : "", word->word);
+        if ((special & (unsigned)word->number) != 0 && len < size) {
+            len += (size_t)snprintf(text + len, size - len, "%s%s", between, word->word);
+            between = ", ";
+        }
+    if (len < size)
+        (void)snprintf(text + len, size - len, ") that no rule names with \"special\"");
 }
 
 struct sg_refusal
 sg_evaluate_address(const struct sg_run *run, enum sg_outcome outcome, const struct sg_grant *grant)
 {
-    const unsigned allowed = grant->special | (run->decider != NULL ? run->decision.special : 0);
     struct sg_trace *trace = run->session->trace;
-    const unsigned special = sg_addr_special(run->addr) & ~allowed;
-    char addr[SG_ADDR_TEXT], classes[128];
+    const unsigned special = evaluate_special(run, grant->special);
+    char text[SG_EVALUATE_TEXT];
 
     if (outcome == SG_OUTCOME_REFUSE)
         return (struct sg_refusal){ SG_REASON_ACCESS_TARGET, SG_REP_NOT_ALLOWED };
@@ -168,11 +178,19 @@ sg_evaluate_address(const struct sg_run *run, enum sg_outcome outcome, const str
     if (special == 0)
         return go_on;
     if (trace != NULL) {
-        evaluate_special_text(special, classes, sizeof classes);
-        sg_trace_core(trace, NULL, "special-range guard: %s is in a range (%s) that no rule names with \"special\"",
-                      sg_addr_format_ip(run->addr, addr, sizeof addr), classes);
+        evaluate_special_text(run, special, text, sizeof text);
+        sg_trace_core(trace, NULL, "special-range guard: %s", text);
     }
     return (struct sg_refusal){ SG_REASON_SPECIAL_RANGE, SG_REP_NOT_ALLOWED };
+}
+
+void
+sg_evaluate_special(struct sg_session *s, const struct sg_run *run)
+{
+    char text[SG_EVALUATE_TEXT];
+
+    evaluate_special_text(run, evaluate_special(run, s->special_allowed), text, sizeof text);
+    sg_session_reason_text(s, text);
 }
 
 uint8_t

@@ -27,6 +27,9 @@ struct sg_grant {
     unsigned special; /* special ranges that the OK allows */
 };
 
+/* Room for what the guard says of an address in all ranges. */
+#define SG_EVALUATE_TEXT 224
+
 /* May this client connect at all? The listener's `clients`, before any module. */
 bool sg_evaluate_client(const struct sg_worker_listener *listener, const struct sg_addr *client);
 /* A request that cannot be: no module hears of it, but a name that no host has stands in the record. */
@@ -37,6 +40,8 @@ struct sg_refusal sg_evaluate_wire(struct sg_session *s, const struct sg_wire_re
 struct sg_refusal sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
 /* The target phase has ended for one address. */
 struct sg_refusal sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
+/* The session ends because the guard of special ranges refused this address: the record says which range. */
+void sg_evaluate_special(struct sg_session *s, const struct sg_run *run);
 /* What a failed connect() is told as. */
 uint8_t sg_evaluate_connect(int err);
 

@@ -10,6 +10,7 @@
 
 #include <sockgate/event.h>
 
+#include "digits.h"
 #include "json.h"
 #include "module.h"
 
@@ -307,10 +308,9 @@ line_put_hex(struct format_line *line, uint8_t octet)
 static void
 line_put_number(struct format_line *line, int64_t number)
 {
-    char text[24];
+    char text[SG_DIGITS_MAX];
 
-    (void)snprintf(text, sizeof text, "%lld", (long long)number);
-    line_put_string(line, text);
+    line_put(line, text, sg_digits_signed(text, number));
 }
 
 static void

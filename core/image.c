@@ -43,15 +43,6 @@ static struct {
 
 /* ---- from a file to a block */
 
-/* What tells one state of a file from another. */
-static bool
-image_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 /* A memfd that nobody can change any more; -1 and errno. */
 static int
 image_seal(const void *octets, size_t size)
@@ -236,9 +227,9 @@ image_look(struct sg_image *image)
 
     /* A file that is gone is a state like others: told once. */
     (void)stat(image->path, &now);
-    settled = image_same(&now, &image->seen);
+    settled = sg_file_same(&now, &image->seen);
     image->seen = now;
-    if (!settled || image_same(&now, &image->read))
+    if (!settled || sg_file_same(&now, &image->read))
         return;
     if (image_read(image) == -1) {
         image->read = now;

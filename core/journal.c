@@ -25,8 +25,8 @@ static struct {
     int bell;
     bool strict, due;   /* due: there is something since the last bell */
     uint64_t reclaimed; /* entries of the ring whose slots are back */
-    uint64_t seen_done; /* what acks->done was when it last moved */
-    int64_t seen_at_ms;
+    uint64_t seen_done; /* what acks->done was when it was last looked at */
+    int64_t seen_at_ms; /* when it was seen to move, or had to begin to */
     uint64_t epoch, serial, counter; /* of ids */
     uint32_t *free;
     size_t n_free, n_events, max_events; /* events: not yet written */
@@ -269,6 +269,9 @@ sg_journal_publish(struct sg_record *rec, enum sg_record_state state)
     atomic_store_explicit(&rec->state, state, memory_order_release);
     if (state == SG_RECORD_OPEN)
         return;
+    /* A logger that had nothing to do was not stalled, however long nobody has looked. */
+    if (journal.acks != NULL && atomic_load_explicit(&journal.acks->done, memory_order_relaxed) == put)
+        journal.seen_at_ms = sg_mono_ms();
     journal.ring[put & (journal.head->ring_size - 1)] = SG_TABLE_ENTRY(slot, rec->use, state == SG_RECORD_ENDED);
     atomic_store_explicit(&journal.head->put, put + 1, memory_order_release);
     journal.due = true;

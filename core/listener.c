@@ -34,11 +34,23 @@ static struct {
     ev_timer retry;
 } listeners;
 
+/* Set each time: a timer that has fired keeps no delay. */
+static void
+listeners_look_again(void)
+{
+    ev_timer_stop(sg_worker_loop(), &listeners.retry);
+    ev_timer_set(&listeners.retry, LISTENER_PAUSE, 0.);
+    ev_timer_start(sg_worker_loop(), &listeners.retry);
+}
+
+/* On: looks soon whether it really is, since the kernel may have no room for one more, and nothing else might wake us. */
 static void
 listeners_watch(bool on)
 {
     for (size_t i = 0; i < listeners.n; i++)
         sg_worker_watch(&listeners.v[i].io, on ? EV_READ : 0);
+    if (on)
+        listeners_look_again();
 }
 
 static void
@@ -47,9 +59,7 @@ listeners_pause(const char *why)
     sg_logf_limited(SG_LOG_WARN, "not accepting for the moment: %s", why);
     listeners.paused = true;
     listeners_watch(false);
-    /* Set each time: a timer that has fired keeps no delay. */
-    ev_timer_set(&listeners.retry, LISTENER_PAUSE, 0.);
-    ev_timer_start(sg_worker_loop(), &listeners.retry);
+    listeners_look_again();
 }
 
 static void
@@ -58,15 +68,26 @@ listeners_resume(void)
     if (!listeners.paused)
         return;
     listeners.paused = false;
-    ev_timer_stop(sg_worker_loop(), &listeners.retry);
     listeners_watch(listeners.going);
+}
+
+static bool
+listeners_deaf(void)
+{
+    for (size_t i = 0; i < listeners.n; i++)
+        if (!ev_is_active(&listeners.v[i].io))
+            return listeners.going;
+    return false;
 }
 
 static void
 listeners_retry(struct ev_loop *loop, ev_timer *timer, int revents)
 {
     (void)loop, (void)timer, (void)revents;
-    listeners_resume();
+    if (listeners.paused)
+        listeners_resume();
+    else if (listeners_deaf())
+        listeners_pause("a listening socket cannot be watched");
 }
 
 void
@@ -132,7 +153,8 @@ listener_ready(struct ev_loop *loop, ev_io *io, int revents)
     /* Two turns in a row are a queue. Another worker may be idle: take it only when there is nothing else to do. */
     const unsigned n = turn - listener->turn <= 1 ? LISTENER_BATCH : 1;
 
-    (void)revents;
+    if ((revents & EV_ERROR) != 0)
+        return; /* the timer sees it, too */
     listener->turn = turn;
     for (unsigned i = 0; i < n; i++)
         if (!listener_accept(listener) || ev_pending_count(loop) > 0)

@@ -37,6 +37,7 @@ core_libcore_a_SOURCES = \
 	core/diag.c \
 	core/dial.c \
 	core/digest.c \
+	core/digits.c \
 	core/evaluate.c \
 	core/events.c \
 	core/explain.c \
@@ -59,7 +60,12 @@ core_libcore_a_SOURCES = \
 	core/load.c \
 	core/log.c \
 	core/logger.c \
+	core/logger_write.c \
 	core/login.c \
+	core/login_cache.c \
+	core/login_test.c \
+	core/login_throttle.c \
+	core/login_watch.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \

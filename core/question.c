@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "addrs.h"
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "evaluate.h"
@@ -272,14 +273,19 @@ question_order(struct sg_question_addrs *addrs)
 static int
 question_targets(struct sg_session *s, const struct sg_question *q, struct sg_policy_reply *reply)
 {
+    const bool any = s->request->cmd == SG_CMD_BIND && sg_bind_any(s->request);
     struct sg_question_addrs addrs = q->addrs;
     int status = 1;
 
-    if (s->request->name == NULL)
+    if (s->request->name == NULL && !any)
         return question_target(s, &s->request->addr, reply);
-    if (addrs.n == 0 && !q->resolve) {
-        reply->kind = s->undecided ? SG_REPLY_LOOKUP : SG_REPLY_ALLOW;
-        reply->rep = s->undecided ? -1 : SG_REP_SUCCEEDED;
+    if (any)
+        sg_trace_core(s->trace, NULL,
+                      "any peer: each is judged when it comes, if the instance for BIND waits for such at all");
+    if (addrs.n == 0 && (any || !q->resolve)) {
+        reply->any_peer = any;
+        reply->kind = s->undecided || any ? SG_REPLY_LOOKUP : SG_REPLY_ALLOW;
+        reply->rep = s->undecided || any ? -1 : SG_REP_SUCCEEDED;
         return 0;
     }
     if (addrs.n == 0)

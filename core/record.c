@@ -4,11 +4,10 @@
  */
 #include "record.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
+#include "digits.h"
 
 /* Nobody looks whether these fit: the longest user and host, beside the words of a module or the longest USERID. */
 _Static_assert(SG_RECORD_ARENA >= 255 + 253 + 127, "the arena is too small");
@@ -180,7 +179,9 @@ sg_record_event_begin(struct sg_record *rec, enum sg_event event, const struct s
 static void
 record_id_text(uint64_t high, uint64_t low, char text[33])
 {
-    (void)snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, high, low);
+    (void)sg_digits_hex(text, high, 16);
+    (void)sg_digits_hex(text + 16, low, 16);
+    text[32] = '\0';
 }
 
 void

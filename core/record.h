@@ -70,7 +70,8 @@
     X(COMMAND_UNKNOWN, "command_unknown", true)                                                                        \
     X(PEER_TIMEOUT, "peer_timeout", false)   /* BIND: nobody came in time */                                           \
     X(PEER_MISMATCH, "peer_mismatch", false) /* BIND: somebody else came */                                            \
-    X(LIMIT, "limit", true)                  /* so many are allowed, and so many there are */
+    X(LIMIT, "limit", true)                  /* so many are allowed, and so many there are */                          \
+    X(THROTTLED, "throttled", true)          /* too many logins of this address have failed */
 
 /* Why a datagram of an association went nowhere. X(name, text) */
 #define SG_UDP_DROPS(X)                                                                                                \

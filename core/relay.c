@@ -255,7 +255,10 @@ static void
 relay_target_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
     (void)loop;
-    relay_step(io->data, (revents & EV_WRITE) != 0, (revents & EV_READ) != 0);
+    if ((revents & EV_ERROR) != 0)
+        sg_session_unwatched(io->data);
+    else
+        relay_step(io->data, (revents & EV_WRITE) != 0, (revents & EV_READ) != 0);
 }
 
 void

@@ -3,9 +3,12 @@
  * relay_splice.c - the way of streams: the kernel moves pages from socket to pipe to socket, and no octet is touched.
  *
  * A pipe is filled only when it is empty: then EAGAIN means that the source has nothing, and never that the pipe is full.
+ * But for one thing: at an octet that was sent as urgent splice() stops for good, and says EAGAIN, or 0 if an end of file
+ * is somewhere behind it. recv() steps over that octet.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/socket.h>
 
 #include "relay_flow.h"
 
@@ -45,13 +48,15 @@ splice_move(struct sg_session *s, struct sg_flow *flow)
         splice(sg_flow_source(s, flow), NULL, pipe->in, NULL, SG_PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
     if (n <= 0) {
-        const int nothing = sg_flow_nothing(s, flow, n);
+        /* Asked first: an answer leaves errno alone. */
+        const bool urgent = (n == 0 || errno == EAGAIN) && sockatmark(sg_flow_source(s, flow)) == 1;
 
-        if (nothing == -1)
-            return SG_MOVED_LOST;
         flow->pipe = NULL;
         sg_pipes_give(pipe);
-        return SG_MOVED_ALL;
+        if (!urgent)
+            return sg_flow_nothing(s, flow, n) == -1 ? SG_MOVED_LOST : SG_MOVED_ALL;
+        flow->mover = &sg_mover_copy;
+        return flow->mover->move(s, flow);
     }
     pipe->held = (size_t)n;
     if (n < SPLICE_STREAM_MIN)

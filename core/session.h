@@ -178,6 +178,8 @@ void sg_session_end_soon(struct sg_session *s, enum sg_reason reason, int err);
 void sg_session_finish(struct sg_session *s, enum sg_reason reason, int err);
 /* The same with a failure reply (REP). */
 void sg_session_fail(struct sg_session *s, enum sg_reason reason, int err, uint8_t rep);
+/* One of its sockets cannot be watched (EV_ERROR: the kernel has no memory, or no room in a set): ends it. */
+void sg_session_unwatched(struct sg_session *s);
 /* Every session of this worker. */
 void sg_session_end_all(enum sg_reason reason);
 size_t sg_session_count(void);

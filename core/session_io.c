@@ -119,6 +119,7 @@ session_discard(struct sg_session *s)
     ssize_t n;
 
     while ((n = recv(s->fd, sg_worker_shared(), SG_SHARED_SIZE, 0)) > 0) {
+        sodium_memzero(sg_worker_shared(), (size_t)n); /* a password that came too late is one too */
         s->drained += (uint32_t)n;
         if (s->drained > most) {
             if (s->state == SG_STATE_ASSOCIATION)
@@ -250,12 +251,23 @@ session_step(struct sg_defer *defer)
     session_watch(s);
 }
 
+void
+sg_session_unwatched(struct sg_session *s)
+{
+    sg_session_reason(s, SG_REASON_SHORTAGE, ENOMEM);
+    sg_session_end(s, true);
+}
+
 static void
 session_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
     struct sg_session *s = SG_CONTAINER(io, struct sg_session, io);
 
     (void)loop;
+    if ((revents & EV_ERROR) != 0) {
+        sg_session_unwatched(s);
+        return;
+    }
     if (s->state == SG_STATE_RELAY) {
         sg_relay_client_ready(s, revents);
         return;
@@ -306,6 +318,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
     s->asking = false;
+    sg_buf_free(&s->in); /* nobody reads it any more, and a login that was refused may be in there */
     sg_session_goto(s, SG_STATE_CLOSING);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_LINGER), &s->phase);
     sg_session_kick(s);

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "image_core.h"
 #include "log.h"
+#include "login_watch.h"
 #include "msg.h"
 #include "pool.h"
 
@@ -325,6 +326,8 @@ sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms)
         return;
     sup->images_at_ms = now_ms + SUPERVISE_IMAGES_MS;
     sg_images_look();
+    if (sg_login_watch_look())
+        sg_pools_changed(&sup->pools);
     for (unsigned i = 0; i < sup->n; i++) {
         struct sg_child *child = &sup->workers[i];
 

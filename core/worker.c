@@ -20,6 +20,7 @@
 #include "job.h"
 #include "listener.h"
 #include "log.h"
+#include "login.h"
 #include "msg.h"
 #include "pipes.h"
 #include "resolve.h"
@@ -362,7 +363,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
         return -1;
     }
     worker_queues(&boot->conf->core.timeouts);
-    if (sg_jobs_open(boot) == -1)
+    if (sg_jobs_open(boot) == -1 || sg_logins_open(boot) == -1)
         return -1;
     ev_prepare_init(&worker.prepare, worker_prepare);
     ev_prepare_start(worker.loop, &worker.prepare);
@@ -379,6 +380,7 @@ sg_worker_close(void)
     sg_worker_run_deferred();
     sg_session_reap();
     sg_resolver_close();
+    sg_logins_close();
     sg_jobs_close();
     for (unsigned i = 0; i < SG_QUEUES; i++)
         sg_deadline_queue_stop(&worker.queues[i]);
@@ -423,6 +425,11 @@ sg_worker_main(const struct sg_worker_boot *boot)
     ev_timer_init(&worker.drain, worker_drained, 0., 0.);
     ev_io_init(&worker.channel, worker_order, boot->channel, EV_READ);
     ev_io_start(worker.loop, &worker.channel);
+    (void)ev_run(worker.loop, EVRUN_NOWAIT); /* what cannot be watched is stopped now */
+    if (!ev_is_active(&worker.channel)) {
+        sg_logf(SG_LOG_EMERG, "orders cannot be watched: no memory, or fs.epoll.max_user_watches is reached");
+        return 1;
+    }
     sg_msg_begin(&msg, SG_MSG_WORKER_READY);
     if (sg_msg_send(boot->channel, &msg) == -1)
         return 1;

@@ -18,6 +18,7 @@
 
 struct sg_hosts;
 struct sg_pools;
+struct sg_brake;
 
 /* The ways on which a relay moves octets. */
 enum sg_path { SG_PATH_COPY, SG_PATH_SPLICE, SG_PATH_FILTER, SG_PATHS };
@@ -61,6 +62,7 @@ struct sg_worker_boot {
     size_t n_listeners;
     const struct sg_hosts *hosts;    /* NULL: none */
     struct sg_pools *pools;          /* NULL: no helpers */
+    struct sg_brake *brake;          /* NULL: logins are not throttled */
     int channel;                     /* orders; end of file: the generation is gone */
     struct sg_worker_status *status; /* one of an array, by `number` */
     uint8_t quota_key[SG_QUOTA_KEY]; /* the same in all workers */

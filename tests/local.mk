@@ -24,12 +24,15 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_conf_scan.c \
 	tests/unit/test_conf_text.c \
 	tests/unit/test_deadline.c \
+	tests/unit/test_digits.c \
 	tests/unit/test_format.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_ident.c \
 	tests/unit/test_job_wire.c \
 	tests/unit/test_loader.c \
 	tests/unit/test_logger.c \
+	tests/unit/test_login_cache.c \
+	tests/unit/test_login_throttle.c \
 	tests/unit/test_login_walk.c \
 	tests/unit/test_names.c \
 	tests/unit/test_record.c \

@@ -94,6 +94,7 @@ abi_answers(struct sg_instance *inst, struct sg_answer *answer)
     sg_answer_assurance(answer, SG_ASSURANCE_KERBEROS);
     sg_answer_reason(answer, "she said hello");
     sg_answer_delay(answer, 5);
+    sg_answer_cd(answer, SG_CD_NO_IDENTD);
 }
 
 static enum sg_verdict
@@ -116,6 +117,15 @@ abi_exchange(struct sg_instance *inst, struct sg_session *s, struct sg_buf *in, 
     return SG_OK;
 }
 
+static int
+abi_init(struct sg_instance *inst)
+{
+    EXPECT(inst, sg_auth_watch(inst, "relative") == -1);
+    EXPECT(inst, sg_auth_watch(inst, "/nowhere/at/all") == 0);
+    sg_auth_changed(inst);
+    return 0;
+}
+
 static void
 abi_stop(struct sg_instance *inst)
 {
@@ -132,6 +142,7 @@ static const struct sg_auth_ops abi_auth = {
 
 const struct sg_module sg_module = {
     SG_MODULE_HEAD("abi_auth"),
+    .init = abi_init,
     .stop = abi_stop,
     .auth = &abi_auth,
 };

@@ -6,6 +6,7 @@ import pathlib
 import signal
 import subprocess
 import tempfile
+import time
 
 import pytest
 
@@ -63,6 +64,26 @@ def test_lines(gateway, folder, target):
         assert path.stat().st_uid == os.stat(f'/proc/{logger_of(gw)}').st_uid or path.stat().st_uid != 0
     for pid in gw.workers().values():
         assert str(path) not in [os.readlink(f'/proc/{pid}/fd/{fd}') for fd in os.listdir(f'/proc/{pid}/fd')]
+
+
+def test_an_idle_logger_is_not_stalled(gateway, folder):
+    """A log that must not be missed, and that had nothing to do for longer than a logger may be stalled: what ends then
+    and has not been written yet keeps no client waiting who comes in that moment."""
+    path = folder / 'access.log'
+    gw = gateway(config(path, required=True, core={'workers': 1}), ledger=False)
+    with servers.Echo() as echo:
+        with gw.connect() as first, contextlib.ExitStack() as stack:
+            first.open(*echo.where)
+            wait_lines(gw, path, 1, event='session_start')
+            for _ in range(3):  # by the last of them the worker has seen that all is written
+                stack.enter_context(gw.connect()).greet()
+            began = time.monotonic()
+            sockgate.wait_until(lambda: time.monotonic() - began > 2.2, what='2.2 seconds')
+            first.shutdown()
+            first.expect_end()
+            with gw.connect() as client:
+                client.open(*echo.where)
+    assert 'not accepting' not in gw.log()
 
 
 @needs_root

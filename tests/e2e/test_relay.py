@@ -281,6 +281,34 @@ def test_reset_after_half_close(shared, target):
     assert shared.wait_end(client)['reason'] == 'target_reset'
 
 
+@pytest.mark.parametrize('path', ['auto', 'splice'])
+@pytest.mark.parametrize('end', [False, True])
+def test_urgent(gateway, path, end):
+    """An urgent octet within a stream: what is behind it arrives, and no worker spins in front of it. (SOCKS says nothing
+    about urgent data; the octet itself is dropped, as by every reader that does not ask for it.)"""
+    gw = gateway(path_config(path))
+    with servers.Target(rcvbuf=4096) as target:
+        client, peer = opened(gw, target)
+        sent = fill(client)
+
+        def urgent():
+            client.sock.send(b'!', socket.MSG_OOB)
+            client.send(b'behind it')
+            if end:
+                client.shutdown()
+        thread = threading.Thread(target=urgent)
+        thread.start()
+        assert peer.recv_exactly(len(sent)) == sent
+        thread.join()
+        peer.expect(b'behind it')
+        if not end:
+            client.shutdown()
+        peer.expect_end()
+        peer.close()
+        client.expect_end()
+        assert gw.wait_end(client)['bytes_up'] == len(sent) + len(b'behind it')
+
+
 # ---- T31: one side goes away at any point
 
 POINTS = ['before the greeting', 'in the greeting', 'behind the greeting', 'METHOD unread', 'in the request',

@@ -5,11 +5,9 @@ import contextlib
 import os
 import random
 import select
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 
 import pytest
 
@@ -651,39 +649,3 @@ def test_spellings(gateway):
             drops = end_of(gw, one)['udp_drops']
         print(f'{cells} cells, 0 reached, {drops}')
         assert cells == 41 * len(DENIED)
-
-
-# ---- programs of others
-
-@pytest.mark.skipif(not os.path.exists('/usr/lib/python3/dist-packages/socks.py'), reason='python3-socks is missing')
-def test_pysocks(gw, place):
-    """PySocks, a client that others have written."""
-    program = ('import socks, socket, sys\n'
-               's = socks.socksocket(socket.AF_INET, socket.SOCK_DGRAM)\n'
-               's.set_proxy(socks.SOCKS5, "%s", %d)\n'
-               's.settimeout(20)\n'
-               's.sendto(b"from pysocks", ("%s", %d))\n'
-               'print(s.recvfrom(4096))\n') % (*gw.address(), *place.where)
-    with subprocess.Popen([sys.executable, '-I', '-c', program], stdout=subprocess.PIPE, text=True) as client:
-        place.send(b'to pysocks', place.expect(b'from pysocks'))
-        assert client.communicate(timeout=30)[0].strip() == str((b'to pysocks', place.where))
-
-
-@needs_root
-@pytest.mark.skipif(not shutil.which('socksify') or not shutil.which('drill'), reason='dante-client or ldnsutils is missing')
-def test_socksify_drill(gateway, tmp_path):
-    """A DNS tool through Dante's client library, which goes round the gateway for every network that it finds itself in."""
-    with Namespace() as ns:
-        ns.ip('route add local 198.51.100.0/24 dev lo')
-        with ns.entered(), dns.Server('198.51.100.53') as server:
-            server['www.test', 'A'] = ['192.0.2.1']
-            gw = gateway(udp.config(rules=ALL), netns=ns)
-            conf = tmp_path / 'socks.conf'
-            conf.write_text('route { from: 0.0.0.0/0 to: 198.51.100.0/24 via: %s port = %d\n protocol: udp\n'
-                            ' proxyprotocol: socks_v5\n method: none }\n' % gw.address())
-            got = subprocess.run(['socksify', 'drill', '-p', str(server.where[1]), 'www.test', '@198.51.100.53', 'A'],
-                                 env=dict(os.environ, SOCKS_CONF=str(conf)), capture_output=True, text=True, timeout=30,
-                                 check=False)
-            assert '192.0.2.1' in got.stdout, got
-            assert server.asked['www.test', 'A'] == 1
-            assert gw.wait_record(event='session_start', command='udp_associate')

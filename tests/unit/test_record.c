@@ -258,7 +258,7 @@ Test(record, words)
         for (unsigned j = 0; j < i; j++)
             cr_expect_str_neq(name, sg_reason_name((enum sg_reason)j));
     }
-    cr_expect_eq(refused, 11);
+    cr_expect_eq(refused, 12);
     cr_expect(sg_reason_refused(SG_REASON_LOGIN_DENIED) && !sg_reason_refused(SG_REASON_CONNECT_FAILED));
     cr_expect_str_eq(sg_event_name(SG_EVENT_SESSION_FAILED), "session_failed");
 }
