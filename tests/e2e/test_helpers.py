@@ -203,11 +203,10 @@ def test_an_answer_too_late(gateway):
 def test_retirement(gateway):
     """A helper ends after max_requests; nobody waits longer for that."""
     gw = gateway(pw_config(pw(helper={'processes': 1, 'max_requests': 3})))
-    seen = set()
     for _ in range(10):
         assert let_in(gw)
-        seen |= gw.helpers('pw')
-    sockgate.wait_until(lambda: seen.update(gw.helpers('pw')) or len(seen) >= 4, what='four helpers')
+    retired = r'helper of "pw" \(pid (\d+)\) ended: exit status 0'
+    gw.wait(lambda: len(set(re.findall(retired, gw.log()))) == 3, 'three that retired')
     assert '[err]' not in gw.log()
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Logs as files: each record once and whole, whoever is killed, whatever the disk says, however files are rotated."""
 
+import contextlib
 import os
 import pathlib
 import signal

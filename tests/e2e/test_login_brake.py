@@ -144,6 +144,7 @@ def test_a_changed_file_that_a_helper_sees(gateway, folder):  # pylint: disable=
 
 # ---- who has to wait
 
+@pytest.mark.alone
 def test_delays_grow(gateway):
     """V49: unknown user and wrong password alike; a good password waits too, and others do not."""
     gw = gateway(pw_config(core=throttled()))
