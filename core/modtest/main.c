@@ -59,8 +59,10 @@ static int
 options(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "login", required_argument, NULL, 'l' }, { "wait", required_argument, NULL, 'w' },
-        { "verbose", no_argument, NULL, 'v' },     { "help", no_argument, NULL, 'h' },
+        { "login", required_argument, NULL, 'l' },
+        { "wait", required_argument, NULL, 'w' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     static char path[PATH_MAX];
