@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "addrs.h"
+#include "bind.h"
 #include "trace.h"
 
 static const struct sg_refusal go_on = { SG_REASON_NONE, SG_REP_SUCCEEDED };
@@ -211,10 +212,17 @@ sg_evaluate_connect(int err)
     }
 }
 
+/* What a rule has said of zeros is not said of the peer that comes to such a BIND, once a rule has judged that. */
+static unsigned
+evaluate_allowed(const struct sg_session *s, const struct sg_run *run)
+{
+    return run->decider != NULL && s->request->cmd == SG_CMD_BIND && sg_bind_any(s->request) ? 0 : s->special_allowed;
+}
+
 struct sg_refusal
 sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome)
 {
-    const struct sg_grant grant = { s->undecided, s->special_allowed };
+    const struct sg_grant grant = { s->undecided, evaluate_allowed(s, run) };
 
     return sg_evaluate_address(run, outcome, &grant);
 }

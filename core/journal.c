@@ -23,10 +23,10 @@ static struct {
     uint32_t *ring;
     char *records;
     int bell;
-    bool strict, due;   /* due: there is something since the last bell */
-    uint64_t reclaimed; /* entries of the ring whose slots are back */
-    uint64_t seen_done; /* what acks->done was when it was last looked at */
-    int64_t seen_at_ms; /* when it was seen to move, or had to begin to */
+    bool strict, due;                /* due: there is something since the last bell */
+    uint64_t reclaimed;              /* entries of the ring whose slots are back */
+    uint64_t seen_done;              /* what acks->done was when it was last looked at */
+    int64_t seen_at_ms;              /* when it was seen to move, or had to begin to */
     uint64_t epoch, serial, counter; /* of ids */
     uint32_t *free;
     size_t n_free, n_events, max_events; /* events: not yet written */
@@ -232,6 +232,8 @@ sg_journal_take(void)
     struct sg_record *rec = journal_record(journal.free[--journal.n_free]);
     const size_t behind = offsetof(struct sg_record, use) + sizeof rec->use;
 
+    /* Whoever sees any of what follows sees that the slot is FREE, or something later. */
+    atomic_thread_fence(memory_order_release);
     /* Never zero in between: who reads meanwhile could see two different sessions under that number. */
     rec->use++;
     memset((char *)rec + behind, 0, SG_RECORD_SIZE - behind);

@@ -31,6 +31,7 @@ core_libcore_a_SOURCES = \
 	core/conf_saved.c \
 	core/conf_scan.c \
 	core/conf_text.c \
+	core/conn.c \
 	core/ctl.c \
 	core/deadline.c \
 	core/default_conf.c \
@@ -141,6 +142,25 @@ core_sockgate_LDADD = $(CORE_LIBS)
 core_sockgate_DEPENDENCIES = core/libcore.a
 core_sockgate_SOURCES = core/main.c
 
+# For authors of modules. It links what the daemon does: a module meets the core itself.
+bin_PROGRAMS += core/sockgate-modtest
+core_sockgate_modtest_CPPFLAGS = $(CORE_CPPFLAGS)
+core_sockgate_modtest_CFLAGS = $(CORE_CFLAGS)
+core_sockgate_modtest_LDFLAGS = $(CORE_LINK)
+core_sockgate_modtest_LDADD = $(CORE_LIBS)
+core_sockgate_modtest_DEPENDENCIES = core/libcore.a
+core_sockgate_modtest_SOURCES = \
+	core/modtest/alloc.c \
+	core/modtest/client.c \
+	core/modtest/guard.c \
+	core/modtest/main.c \
+	core/modtest/report.c \
+	core/modtest/scenes.c \
+	core/modtest/scenes_helper.c \
+	core/modtest/scenes_log.c \
+	core/modtest/world.c \
+	core/modtest/wrap.c
+
 # The second name: a link beside the binary in the build tree, and in the folder of ordinary commands when installed.
 all-local: sockgatectl
 sockgatectl: core/sockgate
@@ -152,4 +172,4 @@ install-exec-hook:
 	ln -sf "$$(realpath -m --relative-to="$(bindir)" "$(sbindir)")/sockgate" "$(DESTDIR)$(bindir)/sockgatectl"
 
 # Headers are looked up, not listed: nothing is compiled from this list, it only goes into the tarball.
-EXTRA_DIST += $(wildcard $(srcdir)/core/*.h)
+EXTRA_DIST += $(wildcard $(srcdir)/core/*.h $(srcdir)/core/modtest/*.h)

@@ -327,8 +327,8 @@ sg_pools_accused(struct sg_pools *pools, const struct sg_msg *msg)
         return;
     helper = pool_helper(pools, (pid_t)pid);
     if (helper == NULL || helper->condemned || strcmp(helper->pool->inst->name, name) != 0) {
-        sg_logf_limited(SG_LOG_ERR, "an answer to a job of \"%s\" breaks the rules, from a helper that is gone: %s",
-                        name, what);
+        sg_logf_limited(SG_LOG_ERR, "an answer to a job of \"%s\" breaks the rules, from a helper that %s: %s", name,
+                        pid == 0 ? "cannot be told from the others" : "is gone", what);
         return;
     }
     sg_logf(SG_LOG_ERR, "helper of \"%s\" (pid %d) breaks the rules, it is replaced: %s", name, (int)helper->pid, what);

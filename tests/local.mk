@@ -138,29 +138,47 @@ TEST_MODULES = \
 	tests/modules/auth_x80.la \
 	tests/modules/bad/abi_major.la \
 	tests/modules/bad/abi_minor.la \
+	tests/modules/bad/again_without_handle.la \
+	tests/modules/bad/believes_length.la \
+	tests/modules/bad/blocks_worker.la \
 	tests/modules/bad/both_forms.la \
 	tests/modules/bad/check_gssapi.la \
 	tests/modules/bad/command_bind.la \
 	tests/modules/bad/command_empty.la \
+	tests/modules/bad/commit_lies.la \
 	tests/modules/bad/crash_at_load.la \
 	tests/modules/bad/exchange_00.la \
 	tests/modules/bad/init_fails.la \
 	tests/modules/bad/init_silent.la \
 	tests/modules/bad/item_size.la \
+	tests/modules/bad/keeps_creds.la \
+	tests/modules/bad/leaks_descriptor.la \
+	tests/modules/bad/leaks_slot.la \
+	tests/modules/bad/lets_in_all.la \
+	tests/modules/bad/long_label.la \
 	tests/modules/bad/magic.la \
 	tests/modules/bad/max_message.la \
 	tests/modules/bad/method_ff.la \
+	tests/modules/bad/never_resolves.la \
 	tests/modules/bad/no_function.la \
 	tests/modules/bad/no_name.la \
 	tests/modules/bad/no_role.la \
 	tests/modules/bad/no_symbol.la \
 	tests/modules/bad/ops_size.la \
+	tests/modules/bad/prefix_password.la \
+	tests/modules/bad/reads_past_uname.la \
+	tests/modules/bad/resolves_cancelled.la \
+	tests/modules/bad/resolves_in_init.la \
+	tests/modules/bad/resolves_twice.la \
 	tests/modules/bad/schema.la \
 	tests/modules/bad/size_beyond.la \
 	tests/modules/bad/size_zero.la \
+	tests/modules/bad/slot_too_late.la \
 	tests/modules/bad/thread_at_load.la \
 	tests/modules/bad/thread_in_init.la \
+	tests/modules/bad/unchecked_malloc.la \
 	tests/modules/bad/undefined_symbol.la \
+	tests/modules/bad/writes_conf.la \
 	tests/modules/crash_request.la \
 	tests/modules/crash_start.la \
 	tests/modules/log_nothing.la \

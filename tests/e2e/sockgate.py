@@ -497,13 +497,14 @@ class Gateway:
             client.close()
 
     def kill(self):
-        """Ends every process of it, whatever state they are in."""
+        """Ends every process of it, whatever state they are in; none is left."""
         for pid in self.processes():
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
         self.process.wait()
+        wait_until(lambda: not self.processes(), what='the end of all processes')
         self.close_clients()
 
     def discard(self):

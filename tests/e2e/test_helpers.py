@@ -16,10 +16,20 @@ import sockgate
 from conftest import needs_root
 from sockgate import test_module as module
 from socks import userpass
-from test_logins import pw, pw_config
+import test_logins
 
 # What a round trip may grow by while helpers fail; a busy machine is given ten times as much.
 GROWTH_AIM_MS = 20
+
+
+def pw(*args, **keys):
+    """Nothing is remembered: a helper is asked each time."""
+    return test_logins.pw(*args, **{'cache': '0s', **keys})
+
+
+def pw_config(*instances, **keys):
+    return test_logins.pw_config(*(instances or (pw(), )), **keys)
+
 
 
 def asks(gw, name=b'alice', secret=b'secret'):
