@@ -86,7 +86,7 @@ struct sg_session {
     int64_t waited_since_ms;  /* handshake: since when we wait for the client */
     int32_t waited_ms;        /* and how long we have before */
     uint32_t unconsumed;      /* AUTH: octets in `in` that exchange() did not want yet */
-    char id[33];
+    char *id;                 /* as text, from when somebody has asked for it; else NULL */
     uint8_t state;           /* enum sg_state */
     uint8_t command_rep;     /* sg_session_set_rep() */
     uint8_t special_allowed; /* special ranges that the OK at request allows */
