@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digits.h"
+
 static unsigned
 addr_bits(const struct sg_addr *addr)
 {
@@ -27,29 +29,122 @@ addr_prefix_equal(const uint8_t *a, const uint8_t *b, unsigned bits)
     return rest == 0 || ((a[whole] ^ b[whole]) >> (8 - rest)) == 0;
 }
 
+/* ---- as text: the log is full of them */
+
+static size_t
+addr_put_ipv4(char *out, const uint8_t ip[4])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < 4; i++) {
+        if (i > 0)
+            out[n++] = '.';
+        n += sg_digits(out + n, ip[i]);
+    }
+    return n;
+}
+
+/* The longest run of groups that are zero, the first of such; one alone is none. */
+static void
+addr_zeros(const unsigned groups[8], size_t *from_out, size_t *to_out)
+{
+    *from_out = *to_out = 0;
+    for (size_t from = 0; from < 8; from++) {
+        size_t to = from;
+
+        while (to < 8 && groups[to] == 0)
+            to++;
+        if (to - from > *to_out - *from_out && to - from > 1) {
+            *from_out = from;
+            *to_out = to;
+        }
+    }
+}
+
+static size_t
+addr_put_group(char *out, unsigned group)
+{
+    return sg_digits_hex(out, group, group > 0xfff ? 4 : group > 0xff ? 3 : group > 0xf ? 2 : 1);
+}
+
+/* RFC 5952; the IPv4 address in a mapped or compatible one is shown as such. */
+static size_t
+addr_put_ipv6(char *out, const uint8_t ip[16])
+{
+    unsigned groups[8];
+    size_t from, to, n = 0;
+
+    for (size_t i = 0; i < 8; i++)
+        groups[i] = (unsigned)ip[2 * i] << 8 | ip[2 * i + 1];
+    addr_zeros(groups, &from, &to);
+    for (size_t i = 0; i < 8; i++) {
+        if (i == 0 ? to > from && from == 0 : i <= from || i >= to)
+            out[n++] = ':';
+        if (i >= from && i < to)
+            continue;
+        if (i == 6 && from == 0 && (to == 6 || (to == 5 && groups[5] == 0xffff)))
+            return n + addr_put_ipv4(out + n, ip + 12);
+        n += addr_put_group(out + n, groups[i]);
+    }
+    if (to == 8)
+        out[n++] = ':';
+    return n;
+}
+
+static size_t
+addr_put_ip(char *out, const struct sg_addr *addr)
+{
+    if (addr->family == SG_FAMILY_IPV4)
+        return addr_put_ipv4(out, addr->ip);
+    if (addr->family == SG_FAMILY_IPV6)
+        return addr_put_ipv6(out, addr->ip);
+    out[0] = '-';
+    return 1;
+}
+
+static const char *
+addr_cut(const char *octets, size_t len, char *text, size_t size)
+{
+    if (size == 0)
+        return text;
+    len = len < size ? len : size - 1;
+    memcpy(text, octets, len);
+    text[len] = '\0';
+    return text;
+}
+
 const char *
 sg_addr_format_ip(const struct sg_addr *addr, char *text, size_t size)
 {
-    const int family = addr->family == SG_FAMILY_IPV4 ? AF_INET : AF_INET6;
+    char whole[SG_ADDR_TEXT];
 
-    if (addr_bits(addr) == 0 || inet_ntop(family, addr->ip, text, (socklen_t)size) == NULL)
-        (void)snprintf(text, size, "-");
-    return text;
+    return addr_cut(whole, addr_put_ip(whole, addr), text, size);
+}
+
+size_t
+sg_addr_put(const struct sg_addr *addr, char text[SG_ADDR_TEXT])
+{
+    const bool ipv6 = addr->family == SG_FAMILY_IPV6;
+    size_t n = 0;
+
+    if (ipv6)
+        text[n++] = '[';
+    n += addr_put_ip(text + n, addr);
+    if (ipv6)
+        text[n++] = ']';
+    if (addr_bits(addr) != 0) {
+        text[n++] = ':';
+        n += sg_digits(text + n, addr->port);
+    }
+    return n;
 }
 
 const char *
 sg_addr_format(const struct sg_addr *addr, char *text, size_t size)
 {
-    char ip[SG_ADDR_TEXT];
+    char whole[SG_ADDR_TEXT];
 
-    (void)sg_addr_format_ip(addr, ip, sizeof ip);
-    if (addr->family == SG_FAMILY_IPV6)
-        (void)snprintf(text, size, "[%s]:%u", ip, addr->port);
-    else if (addr->family == SG_FAMILY_IPV4)
-        (void)snprintf(text, size, "%s:%u", ip, addr->port);
-    else
-        (void)snprintf(text, size, "-");
-    return text;
+    return addr_cut(whole, sg_addr_put(addr, whole), text, size);
 }
 
 bool

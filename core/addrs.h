@@ -17,6 +17,8 @@ int sg_addr_parse(const char *text, struct sg_addr *addr_out);
 int sg_addr_parse_port(const char *text, uint16_t port, struct sg_addr *addr_out);
 /* As a client may spell it in a name: strict text, or anything that inet_aton(3) takes entirely. Made canonical. */
 int sg_addr_parse_loose(const char *text, size_t len, struct sg_addr *addr_out);
+/* What sg_addr_format() writes, but without a NUL. The octets written. */
+size_t sg_addr_put(const struct sg_addr *addr, char text[SG_ADDR_TEXT]);
 /* "10.0.0.0/8"; without the prefix if all bits count. */
 const char *sg_range_format(const struct sg_range *range, char *text, size_t size);
 

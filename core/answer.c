@@ -92,6 +92,12 @@ sg_answer_delay(struct sg_answer *answer, int64_t ms)
 }
 
 void
+sg_answer_cd(struct sg_answer *answer, enum sg_cd cd)
+{
+    answer->cd = cd == SG_CD_NO_IDENTD || cd == SG_CD_IDENT_DIFFERS ? (uint8_t)cd : 0;
+}
+
+void
 sg_answer_reason(struct sg_answer *answer, const char *reason)
 {
     free(answer->reason);

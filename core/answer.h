@@ -23,6 +23,7 @@ struct sg_answer {
     uint8_t assurance;
     bool failed;       /* something did not fit or no memory */
     uint16_t delay_ms; /* how long a refusal is to be held back; at most SG_ANSWER_DELAY_MAX */
+    uint8_t cd;        /* of a SOCKS4 reply if the login fails; 0: SG_CD_REJECTED */
     char *reason;      /* malloc; NULL: none */
 };
 

@@ -324,9 +324,8 @@ bind_start(struct sg_defer *defer)
     }
 }
 
-/* DST.ADDR of zeros: the client does not know who will come. */
-static bool
-bind_any(const struct sg_request *req)
+bool
+sg_bind_any(const struct sg_request *req)
 {
     static const uint8_t zeros[sizeof req->addr.ip];
 
@@ -350,7 +349,7 @@ sg_bind(struct sg_instance *inst, struct sg_session *s, const struct sg_bind_opt
     bind->done = done;
     bind->arg = arg;
     bind->options = *options;
-    bind->any = bind_any(s->request);
+    bind->any = sg_bind_any(s->request);
     bind->fd = bind->peer_fd = -1;
     bind->start.run = bind_start;
     ev_init(&bind->io, bind_ready);

@@ -54,6 +54,21 @@ static const struct sg_conf_item limit_items[] = {
     { .name = NULL },
 };
 
+#define LOGINS(key) .name = #key, .offset = offsetof(struct sg_logins_conf, key)
+static const struct sg_conf_item logins_items[] = {
+    { LOGINS(throttle), .type = SG_CONF_BOOL, .def = "true", .help = "guessing of passwords is slowed down" },
+    { LOGINS(delay), .type = SG_CONF_DURATION, .def = "2s", .min = 10, .max = 60 * SECOND,
+      .help = "after a login that failed the next one waits so long; doubled with each further one" },
+    { LOGINS(max_delay), .type = SG_CONF_DURATION, .def = "15s", .min = 10, .max = 60 * SECOND,
+      .help = "but never longer than this" },
+    { LOGINS(exempt), .type = SG_CONF_RANGES, .help = "clients that are never slowed down" },
+    { LOGINS(cache_entries), .type = SG_CONF_INT, .def = "10000", .min = 0, .max = 1000000,
+      .help = "logins that each worker remembers; 0: none" },
+    { LOGINS(cache_size), .type = SG_CONF_SIZE, .def = "4M", .min = 65536, .max = 1073741824,
+      .help = "memory for them" },
+    { .name = NULL },
+};
+
 #define RESOLVER(key) .name = #key, .offset = offsetof(struct sg_resolver_conf, key)
 static const struct sg_conf_item resolver_items[] = {
     { RESOLVER(servers), .type = SG_CONF_STRINGS, .max = 8,
@@ -97,6 +112,8 @@ static const struct sg_conf_item error_log_items[] = {
       .help = "which messages are written" },
     { .name = NULL },
 };
+
+static const struct sg_conf_word cache_words[] = { { "auto", SG_CACHE_AUTO }, { NULL, 0 } };
 
 static const struct sg_conf_word worker_words[] = { { "auto", 0 }, { NULL, 0 } };
 
@@ -150,6 +167,12 @@ static const struct sg_conf_item core_items[] = {
       .child = limit_items,
       .child_size = sizeof(struct sg_limits_conf),
       .help = "bounds" },
+    { .name = "logins",
+      .type = SG_CONF_GROUP,
+      CORE(logins),
+      .child = logins_items,
+      .child_size = sizeof(struct sg_logins_conf),
+      .help = "how passwords are kept from being guessed, and from being checked too often" },
     { .name = "resolver",
       .type = SG_CONF_GROUP,
       CORE(resolver),
@@ -186,6 +209,13 @@ static const struct sg_conf_item module_items[] = {
       .type = SG_CONF_BOOL,
       MODULE(empty_password),
       .help = "auth: it is asked about logins without a password too" },
+    { .name = "cache",
+      .type = SG_CONF_DURATION,
+      MODULE(cache),
+      .def = "auto",
+      .words = cache_words,
+      .max = 3600 * SECOND,
+      .help = "auth: a login that succeeded is not checked again for so long; \"0s\": always; \"auto\": 60s" },
     { .name = "helper",
       .type = SG_CONF_GROUP,
       MODULE(helper),

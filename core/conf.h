@@ -34,6 +34,16 @@ struct sg_limits_conf {
     int64_t sessions; /* in all workers together */
 };
 
+struct sg_logins_conf {
+    struct sg_where where;
+    bool throttle;           /* guessing is slowed down (login_throttle.h) */
+    int64_t delay;           /* milliseconds: after the first failure; doubled with each further one */
+    int64_t max_delay;       /* but never longer */
+    struct sg_ranges exempt; /* clients that are not slowed down */
+    int64_t cache_entries;   /* in each worker: logins that are remembered, 0: none; */
+    int64_t cache_size;      /* octets for all of them */
+};
+
 struct sg_resolver_conf { /* durations in milliseconds */
     struct sg_where where;
     struct sg_strings servers; /* "192.0.2.53", "192.0.2.53:5353", "[::1]:53"; empty: those of the system */
@@ -73,6 +83,7 @@ struct sg_core_conf {
     struct sg_error_log_conf error_log;
     struct sg_timeouts_conf timeouts;
     struct sg_limits_conf limits;
+    struct sg_logins_conf logins;
     struct sg_resolver_conf resolver;
 };
 
@@ -91,12 +102,15 @@ struct sg_helper_conf { /* of an instance whose check() or work() may block */
     int64_t max_requests; /* a helper ends after so many, and is replaced; 0: never */
 };
 
+#define SG_CACHE_AUTO (-1) /* a minute, if it checks passwords in helpers */
+
 struct sg_module_conf { /* one of `modules` */
     struct sg_where where;
     const char *name;
     const char *file;         /* relative to module_dir, or absolute */
     struct sg_ranges clients; /* auth: only for these clients; empty: all */
     bool empty_password;      /* auth: it is asked about logins without a password too */
+    int64_t cache;            /* auth: milliseconds that its successes are remembered; SG_CACHE_AUTO */
     struct sg_helper_conf helper;
     bool required;    /* log: no session without it */
     int64_t on_error; /* log: enum sg_log_on_error */

@@ -162,10 +162,13 @@ dial_failed(struct sg_dial *dial)
 {
     const struct sg_dial_result result = { .size = sizeof result, .rep = dial->rep };
 
-    if (dial->told != NULL)
-        dial_record(dial->session, dial->told);
-    else
+    if (dial->told == NULL) {
         sg_session_reason_text(dial->session, dial->why);
+    } else {
+        dial_record(dial->session, dial->told);
+        if (dial->reason == SG_REASON_SPECIAL_RANGE)
+            sg_evaluate_special(dial->session, &dial->told->run);
+    }
     sg_session_reason(dial->session, dial->reason, dial->err);
     dial_finish(dial, &result);
 }

@@ -42,7 +42,8 @@ usage(FILE *out)
         "  --group NAME[,...]  the user's groups\n"
         "  --method METHOD     none, gssapi, password or two hexadecimal digits; password if there is a user\n"
         "  --assurance LEVEL   none, asserted, password, kerberos; password if there is a user\n"
-        "  --resolves ADDRESS[,...]  take these for the addresses of the name\n"
+        "  --resolves ADDRESS[,...]  take these for the addresses of the name, or of who\n"
+        "                      connects to a BIND to 0.0.0.0\n"
         "  --resolve           ask the name servers, if the answer depends on an address\n"
         "  --batch             read questions from standard input, one a line: KEY=VALUE, separated by blanks,\n"
         "                      keys as above; write an answer a line: allow, deny or lookup, REP, reason, rule,\n"
@@ -117,7 +118,7 @@ explain_rep(const struct sg_policy_reply *reply, char text[3])
 }
 
 static void
-explain_reply(const struct sg_policy_reply *reply)
+explain_reply(const struct sg_policy_reply *reply, uint8_t cmd)
 {
     char rep[3], addr[SG_ADDR_TEXT];
 
@@ -126,7 +127,10 @@ explain_reply(const struct sg_policy_reply *reply)
     if (reply->kind == SG_REPLY_DENY)
         (void)printf(", reason %s, REP %s", sg_reason_name(reply->reason), rep);
     else if (reply->kind == SG_REPLY_LOOKUP)
-        (void)printf(": it depends on the addresses of the name (--resolve, --resolves)");
+        (void)printf(": it depends on %s", reply->any_peer ? "who connects (--resolves)"
+                                                           : "the addresses of the name (--resolve, --resolves)");
+    else if (reply->addr.family != SG_FAMILY_NONE && cmd == SG_CMD_BIND)
+        (void)printf(", %s may connect", sg_addr_format_ip(&reply->addr, addr, sizeof addr));
     else if (reply->addr.family != SG_FAMILY_NONE)
         (void)printf(", %s would be dialled", sg_addr_format(&reply->addr, addr, sizeof addr));
     if (reply->label[0] != '\0')
@@ -149,7 +153,7 @@ explain_one(const struct sg_question *question)
         (void)fprintf(stderr, "sockgatectl: %s\n", why);
         return 1;
     }
-    explain_reply(&reply);
+    explain_reply(&reply, q.cmd);
     return exit_codes[reply.kind];
 }
 

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "addrs.h"
+#include "digits.h"
 #include "session.h"
 
 /* ---- kinds of values */
@@ -41,15 +43,13 @@ value_number(struct sg_field_value *value, int64_t number)
 static bool
 value_hex(struct sg_field_value *value, unsigned octet)
 {
-    (void)snprintf(value->room[0], sizeof value->room[0], "%02x", octet & 0xff);
-    return value_string(value, value->room[0]);
+    return value_octets(value, value->room[0], sg_digits_hex(value->room[0], octet, 2));
 }
 
 static bool
 value_addr(struct sg_field_value *value, const struct sg_addr *addr)
 {
-    return addr->family != SG_FAMILY_NONE &&
-           value_string(value, sg_addr_format(addr, value->room[0], sizeof value->room[0]));
+    return addr->family != SG_FAMILY_NONE && value_octets(value, value->room[0], sg_addr_put(addr, value->room[0]));
 }
 
 static bool
@@ -99,18 +99,32 @@ info_wall(const struct sg_event_info *info)
     return (wall_ms >= 0 && wall_ms <= 1000 * YEAR_MS ? wall_ms : 0) + info_span(rec->accepted_mono_ms, then_ms);
 }
 
+/* Most events are of the same second as the one before. */
+static struct {
+    time_t second;
+    size_t len; /* 0: there was none before */
+    char text[32];
+} fields_second;
+
 static bool
 field_time(const struct sg_event_info *info, struct sg_field_value *value)
 {
     const int64_t wall_ms = info_wall(info);
-    const time_t seconds = (time_t)(wall_ms / 1000);
+    const time_t second = (time_t)(wall_ms / 1000);
+    char *text = value->room[0];
     struct tm tm;
     size_t n;
 
-    (void)gmtime_r(&seconds, &tm);
-    n = strftime(value->room[0], sizeof value->room[0], "%Y-%m-%dT%H:%M:%S", &tm);
-    (void)snprintf(value->room[0] + n, sizeof value->room[0] - n, ".%03dZ", (int)(wall_ms % 1000));
-    return value_string(value, value->room[0]);
+    if (second != fields_second.second || fields_second.len == 0) {
+        (void)gmtime_r(&second, &tm);
+        fields_second.len = strftime(fields_second.text, sizeof fields_second.text, "%Y-%m-%dT%H:%M:%S.", &tm);
+        fields_second.second = second;
+    }
+    n = fields_second.len;
+    memcpy(text, fields_second.text, n);
+    n += sg_digits_fixed(text + n, (uint64_t)wall_ms % 1000, 3);
+    text[n++] = 'Z';
+    return value_octets(value, text, n);
 }
 
 /* ---- the event */
@@ -125,7 +139,7 @@ static bool
 field_id(const struct sg_event_info *info, struct sg_field_value *value)
 {
     sg_record_id(info->rec, value->room[0]);
-    return value_string(value, value->room[0]);
+    return value_octets(value, value->room[0], 32);
 }
 
 static bool
@@ -277,11 +291,14 @@ field_rule_at(const struct sg_event_info *info, struct sg_field_value *value)
 {
     const char *file = info_name(info, info->rec->rule_file);
     char *text = (char *)value->room;
+    size_t n;
 
     if (info->rec->rule_len == 0 || file == NULL)
         return false;
-    (void)snprintf(text, 512, "%.480s:%u", file, info->rec->rule_line);
-    return value_string(value, text);
+    n = strnlen(file, 480);
+    memcpy(text, file, n);
+    text[n++] = ':';
+    return value_octets(value, text, n + sg_digits(text + n, info->rec->rule_line));
 }
 
 static bool
@@ -369,8 +386,8 @@ field_sha256(const struct sg_event_info *info, struct sg_field_value *value)
     if (sg_event_of_session(info->event) || octets == NULL || info->rec->digest.len != 32)
         return false;
     for (size_t i = 0; i < 32; i++)
-        (void)snprintf(text + i * 2, 3, "%02x", (unsigned)(uint8_t)octets[i]);
-    return value_string(value, text);
+        (void)sg_digits_hex(text + i * 2, (uint8_t)octets[i], 2);
+    return value_octets(value, text, 64);
 }
 
 /* ---- how it went */
@@ -431,7 +448,7 @@ field_reason_text(const struct sg_event_info *info, struct sg_field_value *value
 static bool
 field_error(const struct sg_event_info *info, struct sg_field_value *value)
 {
-    const char *name = strerrorname_np(info->rec->err);
+    const char *name = info->rec->err != 0 ? strerrorname_np(info->rec->err) : NULL;
 
     return info_ended(info) && info->rec->err != 0 && value_string(value, name != NULL ? name : "unknown");
 }
@@ -446,6 +463,30 @@ static bool
 field_bytes_down(const struct sg_event_info *info, struct sg_field_value *value)
 {
     return info->event == SG_EVENT_SESSION_END && value_number(value, (int64_t)info->rec->bytes_down);
+}
+
+static bool
+field_udp_drops(const struct sg_event_info *info, struct sg_field_value *value)
+{
+    static const char *const words[] = {
+#define X(name, text) text,
+        SG_UDP_DROPS(X)
+#undef X
+    };
+    const char *octets = sg_record_get(info->rec, &info->rec->udp_drops);
+    uint32_t drops[SG_UDP_DROP_COUNT];
+
+    if (info->event != SG_EVENT_SESSION_END || octets == NULL || info->rec->udp_drops.len != sizeof drops)
+        return false;
+    memcpy(drops, octets, sizeof drops);
+    value->kind = SG_FIELD_IS_COUNTS;
+    value->len = 0;
+    for (size_t i = 0; i < SG_UDP_DROP_COUNT; i++)
+        if (drops[i] > 0) {
+            value->list[value->len] = words[i];
+            value->counts[value->len++] = drops[i];
+        }
+    return true;
 }
 
 static bool

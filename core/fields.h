@@ -53,6 +53,7 @@
     X(ERROR, error, "the system's name of the error, as in `ECONNREFUSED`")                                            \
     X(BYTES_UP, bytes_up, "octets from the client to the target")                                                      \
     X(BYTES_DOWN, bytes_down, "octets from the target to the client")                                                  \
+    X(UDP_DROPS, udp_drops, "datagrams of an association that went nowhere, by reason")                                \
     X(DURATION_MS, duration_ms, "milliseconds from accept to the end")
 
 enum sg_field {
@@ -69,7 +70,13 @@ struct sg_event_info {
     const struct sg_record_names *names;
 };
 
-enum sg_field_kind { SG_FIELD_IS_OCTETS = 1, SG_FIELD_IS_NUMBER, SG_FIELD_IS_TRUE, SG_FIELD_IS_LIST };
+enum sg_field_kind {
+    SG_FIELD_IS_OCTETS = 1,
+    SG_FIELD_IS_NUMBER,
+    SG_FIELD_IS_TRUE,
+    SG_FIELD_IS_LIST,
+    SG_FIELD_IS_COUNTS
+};
 
 /* The value of a field; good as long as the event and this struct. */
 struct sg_field_value {
@@ -77,7 +84,8 @@ struct sg_field_value {
     const char *octets; /* OCTETS: anything at all, a stranger may have chosen them */
     size_t len;
     int64_t number;
-    const char *list[SG_RECORD_TRIED_MAX]; /* LIST: `len` strings of ours */
+    const char *list[SG_RECORD_TRIED_MAX]; /* LIST: `len` strings of ours; COUNTS: `len` words, and how many of each */
+    uint32_t counts[SG_RECORD_TRIED_MAX];
     char room[SG_RECORD_TRIED_MAX][SG_ADDR_TEXT];
 };
 

@@ -13,8 +13,8 @@ int
 sg_session_set_filter(struct sg_session *s, const struct sg_filter_ops *ops, void *state)
 {
     if (s->state != SG_STATE_AUTH || s->filter != NULL || ops->size < sizeof *ops || ops->wrap == NULL ||
-        ops->unwrap == NULL || ops->max_plain == 0 || ops->max_plain > FILTER_SIZE_MAX ||
-        ops->max_overhead > FILTER_SIZE_MAX)
+        ops->unwrap == NULL || (ops->wrap_datagram == NULL) != (ops->unwrap_datagram == NULL) || ops->max_plain == 0 ||
+        ops->max_plain > FILTER_SIZE_MAX || ops->max_overhead > FILTER_SIZE_MAX)
         return -1;
     s->filter = malloc(sizeof *s->filter);
     if (s->filter == NULL)
@@ -67,6 +67,32 @@ sg_filter_unwrap(struct sg_session *s, struct sg_buf *out)
         return -1;
     sg_buf_consume(&s->in, (size_t)n);
     return n > 0;
+}
+
+bool
+sg_filter_has_datagrams(const struct sg_session *s)
+{
+    return s->filter->ops->wrap_datagram != NULL;
+}
+
+int
+sg_filter_wrap_datagram(struct sg_session *s, const uint8_t *plain, size_t len, struct sg_buf *out)
+{
+    const uint32_t before = sg_worker_enter(s->auth);
+    const int wrapped = s->filter->ops->wrap_datagram(s->filter->state, plain, len, out);
+
+    sg_worker_leave(before);
+    return wrapped == 0 ? 0 : -1;
+}
+
+int
+sg_filter_unwrap_datagram(struct sg_session *s, const uint8_t *wire, size_t len, struct sg_buf *out)
+{
+    const uint32_t before = sg_worker_enter(s->auth);
+    const int unwrapped = s->filter->ops->unwrap_datagram(s->filter->state, wire, len, out);
+
+    sg_worker_leave(before);
+    return unwrapped == 0 ? 0 : -1;
 }
 
 void

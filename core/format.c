@@ -10,6 +10,7 @@
 
 #include <sockgate/event.h>
 
+#include "digits.h"
 #include "json.h"
 #include "module.h"
 
@@ -245,6 +246,7 @@ sg_format_json_field(struct sg_json *json, enum sg_field field, const struct sg_
     case SG_FIELD_IS_NUMBER: sg_json_number(json, name, value->number); break;
     case SG_FIELD_IS_TRUE: sg_json_true(json, name); break;
     case SG_FIELD_IS_LIST: sg_json_strings(json, name, value->list, value->len); break;
+    case SG_FIELD_IS_COUNTS: sg_json_counts(json, name, value->list, value->counts, value->len); break;
     }
 }
 
@@ -306,10 +308,9 @@ line_put_hex(struct format_line *line, uint8_t octet)
 static void
 line_put_number(struct format_line *line, int64_t number)
 {
-    char text[24];
+    char text[SG_DIGITS_MAX];
 
-    (void)snprintf(text, sizeof text, "%lld", (long long)number);
-    line_put_string(line, text);
+    line_put(line, text, sg_digits_signed(text, number));
 }
 
 static void
@@ -333,6 +334,14 @@ line_put_value(struct format_line *line, const struct sg_field_value *value,
         for (size_t i = 0; i < value->len; i++) {
             line_put(line, ",", i > 0);
             line_put_octets(line, value->list[i], strlen(value->list[i]), octet);
+        }
+        break;
+    case SG_FIELD_IS_COUNTS:
+        for (size_t i = 0; i < value->len; i++) {
+            line_put(line, ",", i > 0);
+            line_put_string(line, value->list[i]);
+            line_put(line, ":", 1);
+            line_put_number(line, value->counts[i]);
         }
         break;
     }

@@ -26,6 +26,7 @@
 #include "load.h"
 #include "log.h"
 #include "logger.h"
+#include "login_throttle.h"
 #include "master_state.h"
 #include "msg.h"
 #include "policy.h"
@@ -150,6 +151,7 @@ generation_workers(void)
         .listeners = gen.listeners,
         .n_listeners = conf->listeners.n,
         .hosts = gen.load.hosts,
+        .brake = sup->boot.brake,
         .n_workers = conf->core.workers > 0 ? (unsigned)conf->core.workers
                      : cpus > 0             ? (unsigned)cpus
                                             : 1,
@@ -172,16 +174,32 @@ generation_workers(void)
     if (sg_pools_open(&sup->pools, conf, gen.load.instances, sup->n) == -1)
         return -1;
     sup->pools.generation = sup->generation;
+    sup->pools.brake = sup->boot.brake;
     sup->boot.pools = &sup->pools;
     sg_pools_look(&sup->pools, sg_mono_ms());
     return sg_supervisor_start(sup, sg_mono_ms());
+}
+
+/* Failed logins of the generations before count here too. */
+static int
+generation_brake(int fd)
+{
+    bool fresh;
+
+    gen.workers.boot.brake = sg_brake_map(fd, &fresh);
+    if (fd != -1)
+        (void)close(fd);
+    if (fresh)
+        sg_logf(SG_LOG_WARN, "the master has no table of failed logins that this binary can read: it begins empty");
+    return gen.workers.boot.brake != NULL ? 0 : -1;
 }
 
 static int
 generation_start(struct sg_msg *msg)
 {
     uint64_t number = 0, version = 0, first = 0;
-    const int text_fd = sg_msg_take_fd(msg, SG_TAG_TEXT_FD), ids_fd = sg_msg_take_fd(msg, SG_TAG_IDS_FD);
+    const int text_fd = sg_msg_take_fd(msg, SG_TAG_TEXT_FD), ids_fd = sg_msg_take_fd(msg, SG_TAG_IDS_FD),
+              logins_fd = sg_msg_take_fd(msg, SG_TAG_LOGINS_FD);
     const bool has_path = sg_msg_get_str(msg, SG_TAG_CONF_PATH, gen.path, sizeof gen.path);
     char text[4096], role[32];
 
@@ -200,6 +218,8 @@ generation_start(struct sg_msg *msg)
     (void)close(ids_fd);
     if (gen.workers.ids == MAP_FAILED)
         return generation_fail("the page of ids cannot be mapped");
+    if (generation_brake(logins_fd) == -1)
+        return generation_fail("the table of failed logins cannot be mapped");
     if (version != SG_STATE_VERSION)
         return generation_fail("this binary cannot take over from the running master: restart instead of upgrading");
     sg_load(&gen.load, has_path ? gen.path : NULL, text_fd);

@@ -154,7 +154,8 @@ sg_helper_main(const struct sg_helper_boot *boot)
 
     helper.boot = boot;
     if (inst->mod->start != NULL && inst->mod->start(inst, SG_PROCESS_HELPER) != 0) {
-        sg_logf(SG_LOG_EMERG, "module \"%s\": its start failed", inst->name);
+        sg_logf(SG_LOG_EMERG, "module \"%s\": its start failed, in a process of uid %lu", inst->name,
+                (unsigned long)geteuid());
         return 1;
     }
     atomic_store(&boot->status->busy_since_ms, 0);

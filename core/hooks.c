@@ -223,6 +223,9 @@ hooks_keys(const struct hooks_build *b, const struct sg_instance *inst)
     if (conf->empty_password && (auth == NULL || auth->check == NULL || auth->method != SG_METHOD_USERPASS))
         sg_diag_error(b->diag, &conf->where, "empty_password",
                       "module \"%s\": only what checks passwords has \"empty_password\"", inst->name);
+    if (conf->cache > 0 && (auth == NULL || auth->check == NULL || auth->method != SG_METHOD_USERPASS))
+        sg_diag_error(b->diag, &conf->where, "cache", "module \"%s\": only what checks passwords has \"cache\"",
+                      inst->name);
 }
 
 struct sg_hooks *

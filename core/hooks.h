@@ -64,17 +64,22 @@ struct sg_run {
     enum sg_phase phase;
     bool undecided; /* before target: the request was undecided; during request: one was remembered */
     size_t next;
-    const struct sg_addr *addr;  /* target: the address in question; borrowed */
-    struct sg_pending *pending;  /* the open handle, if any */
-    unsigned resumed;            /* a chain that is resumed without end is stopped */
-    struct sg_instance *decider; /* whose verdict ended the list; NULL at the end of the list */
-    struct sg_decision decision; /* of the decider, or of the last module asked */
-    const char *dry_run_label;   /* the first that any module on the way named; NULL: none */
+    const struct sg_request *request; /* what is asked about; borrowed */
+    const struct sg_addr *addr;       /* target: the address in question; borrowed */
+    struct sg_pending *pending;       /* the open handle, if any */
+    unsigned resumed;                 /* a chain that is resumed without end is stopped */
+    struct sg_instance *decider;      /* whose verdict ended the list; NULL at the end of the list */
+    struct sg_decision decision;      /* of the decider, or of the last module asked */
+    const char *dry_run_label;        /* the first that any module on the way named; NULL: none */
     enum sg_verdict dry_run_verdict;
     void (*done)(struct sg_run *run, enum sg_outcome outcome);
 };
 void sg_run_start(struct sg_run *run, struct sg_session *s, enum sg_phase phase, bool undecided,
                   const struct sg_addr *addr, void (*done)(struct sg_run *run, enum sg_outcome outcome));
+/* The same about another request than the session's: that of a datagram. It must live as long as the run. */
+void sg_run_start_for(struct sg_run *run, struct sg_session *s, const struct sg_request *request, enum sg_phase phase,
+                      bool undecided, const struct sg_addr *addr,
+                      void (*done)(struct sg_run *run, enum sg_outcome outcome));
 void sg_run_cancel(struct sg_run *run); /* cancels an open handle; harmless when nothing is open */
 
 #endif

@@ -38,19 +38,10 @@ struct sg_image {
 
 static struct {
     struct sg_image *first, **end;
-    unsigned n, changes;
+    unsigned n, changes, taken;
 } images;
 
 /* ---- from a file to a block */
-
-/* What tells one state of a file from another. */
-static bool
-image_same(const struct stat *a, const struct stat *b)
-{
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
 
 /* A memfd that nobody can change any more; -1 and errno. */
 static int
@@ -236,9 +227,9 @@ image_look(struct sg_image *image)
 
     /* A file that is gone is a state like others: told once. */
     (void)stat(image->path, &now);
-    settled = image_same(&now, &image->seen);
+    settled = sg_file_same(&now, &image->seen);
     image->seen = now;
-    if (!settled || image_same(&now, &image->read))
+    if (!settled || sg_file_same(&now, &image->read))
         return;
     if (image_read(image) == -1) {
         image->read = now;
@@ -319,9 +310,16 @@ sg_images_take(unsigned number, int fd)
         }
         (void)close(image->fd);
         image->fd = -1;
+        images.taken++;
         return;
     }
     (void)close(fd);
+}
+
+unsigned
+sg_images_taken(void)
+{
+    return images.taken;
 }
 
 void

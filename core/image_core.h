@@ -28,6 +28,8 @@ int sg_image_fd(const struct sg_image *image); /* of the block; stays the image'
 
 /* A worker's or helper's new block; takes the descriptor. A block that cannot be mapped changes nothing, which the log says. */
 void sg_images_take(unsigned number, int fd);
+/* How many a worker has taken so far: whoever keeps verdicts that may rest on images looks whether it has changed. */
+unsigned sg_images_taken(void);
 void sg_images_free(void);
 
 #endif

@@ -24,6 +24,12 @@ sg_instance_name(const struct sg_instance *inst)
     return inst->name;
 }
 
+int64_t
+sg_instance_timeout(const struct sg_instance *inst)
+{
+    return inst->conf->helper.timeout;
+}
+
 void
 sg_instance_set_data(struct sg_instance *inst, void *data)
 {

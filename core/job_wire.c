@@ -164,6 +164,8 @@ sg_job_put_answer(struct sg_msg *msg, enum sg_verdict verdict, const struct sg_a
     job_answer(msg, verdict, answer->assurance, answer->delay_ms, answer->reason);
     if (answer->name != NULL)
         sg_msg_put(msg, SG_TAG_USER, answer->name, answer->name_len);
+    if (answer->cd != 0)
+        sg_msg_put_u64(msg, SG_TAG_CD, answer->cd);
     for (unsigned i = 0; i < answer->n_groups; i++)
         sg_msg_put(msg, SG_TAG_GROUP, answer->groups[i], strlen(answer->groups[i]));
     if (answer->failed || msg->overflow)
@@ -172,7 +174,7 @@ sg_job_put_answer(struct sg_msg *msg, enum sg_verdict verdict, const struct sg_a
 }
 
 struct job_answer_out {
-    uint64_t verdict, assurance, delay_ms;
+    uint64_t verdict, assurance, delay_ms, cd;
     struct sg_answer *answer;
 };
 
@@ -188,6 +190,9 @@ job_take_answer(const struct sg_msg_field *field, void *arg)
         return job_value(field, &out->assurance, sizeof out->assurance) && out->assurance <= UINT8_MAX;
     case SG_TAG_DELAY:
         return job_value(field, &out->delay_ms, sizeof out->delay_ms) && out->delay_ms <= SG_ANSWER_DELAY_MAX;
+    case SG_TAG_CD:
+        return job_value(field, &out->cd, sizeof out->cd) &&
+               (out->cd == SG_CD_NO_IDENTD || out->cd == SG_CD_IDENT_DIFFERS);
     case SG_TAG_USER: return sg_answer_name(out->answer, (const char *)field->data, field->len) == 0;
     case SG_TAG_GROUP: return sg_answer_group_octets(out->answer, (const char *)field->data, field->len) == 0;
     case SG_TAG_REASON:
@@ -213,6 +218,7 @@ sg_job_get_answer(const struct sg_msg *msg, enum sg_verdict *verdict_out, struct
     }
     answer->assurance = (uint8_t)out.assurance;
     answer->delay_ms = (uint16_t)out.delay_ms;
+    answer->cd = (uint8_t)out.cd;
     *verdict_out = (enum sg_verdict)out.verdict;
     return 0;
 }

@@ -230,10 +230,13 @@ struct sg_record *
 sg_journal_take(void)
 {
     struct sg_record *rec = journal_record(journal.free[--journal.n_free]);
-    const uint32_t use = rec->use + 1;
+    const size_t behind = offsetof(struct sg_record, use) + sizeof rec->use;
 
-    memset(rec, 0, SG_RECORD_SIZE);
-    rec->use = use;
+    /* Whoever sees any of what follows sees that the slot is FREE, or something later. */
+    atomic_thread_fence(memory_order_release);
+    /* Never zero in between: who reads meanwhile could see two different sessions under that number. */
+    rec->use++;
+    memset((char *)rec + behind, 0, SG_RECORD_SIZE - behind);
     rec->id_high = journal.epoch;
     rec->id_low = journal.serial << 48 | (journal.counter++ & 0xffffffffffffu);
     return rec;

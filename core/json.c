@@ -4,10 +4,9 @@
  */
 #include "json.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
+#include "digits.h"
 #include "utf8.h"
 
 #define JSON_TAIL 16 /* room for ,"cut":true} and the line feed and NUL */
@@ -28,9 +27,9 @@ json_put(struct sg_json *json, const char *text, size_t n)
 static void
 json_escape(struct sg_json *json, unsigned unit)
 {
-    char text[8];
+    char text[6] = "\\u";
 
-    json_put(json, text, (size_t)snprintf(text, sizeof text, "\\u%04x", unit & 0xffff));
+    json_put(json, text, 2 + sg_digits_hex(text + 2, unit, 4));
 }
 
 /* A character as a number: beyond the first plane two units of UTF-16. */
@@ -71,22 +70,46 @@ json_char(struct sg_json *json, const uint8_t *p, size_t n)
     return len;
 }
 
+#define EIGHT(octet) (0x0101010101010101u * (octet))
+
+/* Zero, if none of the eight octets is; which of them it is cannot be told. */
+static inline uint64_t
+json_any_zero(uint64_t octets)
+{
+    return (octets - EIGHT(1)) & ~octets & EIGHT(0x80);
+}
+
+/* Do eight octets stand as they are? Each test looks at all of them at once. */
+static inline bool
+json_plain_eight(const uint8_t *p)
+{
+    uint64_t octets;
+
+    memcpy(&octets, p, sizeof octets);
+    return ((octets & EIGHT(0x80)) | ((octets - EIGHT(' ')) & ~octets & EIGHT(0x80)) |
+            json_any_zero(octets ^ EIGHT('"')) | json_any_zero(octets ^ EIGHT('\\')) |
+            json_any_zero(octets ^ EIGHT(0x7f))) == 0;
+}
+
 /* Octets that stand as they are, in any form: nearly all. */
 static size_t
 json_plain(const uint8_t *p, size_t n)
 {
     size_t i = 0;
 
+    while (n - i >= 8 && json_plain_eight(p + i))
+        i += 8;
+    /* The end of it together with some that were looked at before. */
+    if (n >= 8 && n - i < 8 && json_plain_eight(p + n - 8))
+        return n;
     while (i < n && p[i] >= ' ' && p[i] < 0x7f && p[i] != '"' && p[i] != '\\')
         i++;
     return i;
 }
 
 static void
-json_quoted(struct sg_json *json, const void *octets, size_t n)
+json_escaped(struct sg_json *json, const uint8_t *p, size_t n)
 {
-    const uint8_t *p = octets;
-
     json_put(json, "\"", 1);
     for (size_t i = 0; i < n && json->open;) {
         const size_t plain = json_plain(p + i, n - i);
@@ -97,18 +120,39 @@ json_quoted(struct sg_json *json, const void *octets, size_t n)
     json_put(json, "\"", 1);
 }
 
+static void
+json_quoted(struct sg_json *json, const void *octets, size_t n)
+{
+    char *at = json->text + json->len;
+
+    if (!json->open || json->len + n + 2 + JSON_TAIL > json->size || json_plain(octets, n) < n) {
+        json_escaped(json, octets, n);
+        return;
+    }
+    *at++ = '"';
+    memcpy(at, octets, n);
+    at[n] = '"';
+    json->len += n + 2;
+}
+
 /* A member is written whole or not at all. */
 static size_t
 json_member(struct sg_json *json, const char *name)
 {
-    const size_t mark = json->len;
+    const size_t mark = json->len, n = strlen(name);
+    char *at = json->text + mark;
 
-    json->open = true;
-    if (json->len > 1)
-        json_put(json, ",", 1);
-    json_put(json, "\"", 1);
-    json_put(json, name, strlen(name));
-    json_put(json, "\":", 2);
+    json->open = mark + n + 4 + JSON_TAIL <= json->size;
+    if (!json->open)
+        return mark;
+    if (mark > 1)
+        *at++ = ',';
+    *at++ = '"';
+    memcpy(at, name, n);
+    at += n;
+    *at++ = '"';
+    *at++ = ':';
+    json->len = (size_t)(at - json->text);
     return mark;
 }
 
@@ -147,9 +191,9 @@ void
 sg_json_number(struct sg_json *json, const char *name, int64_t number)
 {
     const size_t mark = json_member(json, name);
-    char text[24];
+    char text[SG_DIGITS_MAX];
 
-    json_put(json, text, (size_t)snprintf(text, sizeof text, "%" PRId64, number));
+    json_put(json, text, sg_digits_signed(text, number));
     json_member_end(json, mark);
 }
 
@@ -174,6 +218,24 @@ sg_json_strings(struct sg_json *json, const char *name, const char *const *texts
         json_quoted(json, texts[i], strlen(texts[i]));
     }
     json_put(json, "]", 1);
+    json_member_end(json, mark);
+}
+
+void
+sg_json_counts(struct sg_json *json, const char *name, const char *const *names, const uint32_t *counts, size_t n)
+{
+    const size_t mark = json_member(json, name);
+    char text[SG_DIGITS_MAX];
+
+    json_put(json, "{", 1);
+    for (size_t i = 0; i < n; i++) {
+        if (i > 0)
+            json_put(json, ",", 1);
+        json_quoted(json, names[i], strlen(names[i]));
+        json_put(json, ":", 1);
+        json_put(json, text, sg_digits(text, counts[i]));
+    }
+    json_put(json, "}", 1);
     json_member_end(json, mark);
 }
 

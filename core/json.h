@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * json.h - writes one flat JSON object into a buffer of fixed size: a line of the session log.
+ * json.h - writes one JSON object into a buffer of fixed size: a line of the session log.
  *
  * Strings are octets that strangers may have chosen. UTF-8 is written as it is, but for characters that do harm in a
  * log (controls, line separators, marks of writing direction), which become \uHHHH. An octet HH that is not part of
@@ -34,6 +34,8 @@ void sg_json_string(struct sg_json *json, const char *name, const char *text);
 void sg_json_number(struct sg_json *json, const char *name, int64_t number);
 void sg_json_true(struct sg_json *json, const char *name);
 void sg_json_strings(struct sg_json *json, const char *name, const char *const *texts, size_t n);
+/* An object: each name with its number. */
+void sg_json_counts(struct sg_json *json, const char *name, const char *const *names, const uint32_t *counts, size_t n);
 size_t
 sg_json_end(struct sg_json *json); /* closes the object, adds a line feed and a NUL; the length without the NUL */
 

@@ -18,6 +18,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "login_throttle.h"
 #include "logger.h"
 #include "msg.h"
 
@@ -234,6 +235,7 @@ keeper_child(struct sg_keeper *keeper, int channel)
         keep[4 + i] = keeper->files[i].fd;
     sg_proc_close_others(keep, sizeof keep / sizeof keep[0]);
     sg_journal_close(); /* the generation's */
+    sg_brake_unmap(keeper->boot->brake);
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     sg_log_role("logger");

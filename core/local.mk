@@ -37,6 +37,7 @@ core_libcore_a_SOURCES = \
 	core/diag.c \
 	core/dial.c \
 	core/digest.c \
+	core/digits.c \
 	core/evaluate.c \
 	core/events.c \
 	core/explain.c \
@@ -59,7 +60,12 @@ core_libcore_a_SOURCES = \
 	core/load.c \
 	core/log.c \
 	core/logger.c \
+	core/logger_write.c \
 	core/login.c \
+	core/login_cache.c \
+	core/login_test.c \
+	core/login_throttle.c \
+	core/login_watch.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \
@@ -79,6 +85,7 @@ core_libcore_a_SOURCES = \
 	core/proc.c \
 	core/question.c \
 	core/question_words.c \
+	core/quota.c \
 	core/record.c \
 	core/record_old.c \
 	core/relay.c \
@@ -112,6 +119,12 @@ core_libcore_a_SOURCES = \
 	core/throttle.c \
 	core/timer.c \
 	core/trace.c \
+	core/udp.c \
+	core/udp_dest.c \
+	core/udp_header.c \
+	core/udp_io.c \
+	core/udp_judge.c \
+	core/udp_relay.c \
 	core/units.c \
 	core/userpass.c \
 	core/utf8.c \
@@ -128,6 +141,25 @@ core_sockgate_LDADD = $(CORE_LIBS)
 core_sockgate_DEPENDENCIES = core/libcore.a
 core_sockgate_SOURCES = core/main.c
 
+# For authors of modules. It links what the daemon does: a module meets the core itself.
+bin_PROGRAMS += core/sockgate-modtest
+core_sockgate_modtest_CPPFLAGS = $(CORE_CPPFLAGS)
+core_sockgate_modtest_CFLAGS = $(CORE_CFLAGS)
+core_sockgate_modtest_LDFLAGS = $(CORE_LINK)
+core_sockgate_modtest_LDADD = $(CORE_LIBS)
+core_sockgate_modtest_DEPENDENCIES = core/libcore.a
+core_sockgate_modtest_SOURCES = \
+	core/modtest/alloc.c \
+	core/modtest/client.c \
+	core/modtest/guard.c \
+	core/modtest/main.c \
+	core/modtest/report.c \
+	core/modtest/scenes.c \
+	core/modtest/scenes_helper.c \
+	core/modtest/scenes_log.c \
+	core/modtest/world.c \
+	core/modtest/wrap.c
+
 # The second name: a link beside the binary in the build tree, and in the folder of ordinary commands when installed.
 all-local: sockgatectl
 sockgatectl: core/sockgate
@@ -139,4 +171,4 @@ install-exec-hook:
 	ln -sf "$$(realpath -m --relative-to="$(bindir)" "$(sbindir)")/sockgate" "$(DESTDIR)$(bindir)/sockgatectl"
 
 # Headers are looked up, not listed: nothing is compiled from this list, it only goes into the tarball.
-EXTRA_DIST += $(wildcard $(srcdir)/core/*.h)
+EXTRA_DIST += $(wildcard $(srcdir)/core/*.h $(srcdir)/core/modtest/*.h)

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * logger.c - from tables to logs.
+ * logger.c - the loop of the logger: which tables there are, whose workers live, what it is told to do.
  *
- *   bell, pidfds, orders --> for each log, for each table: entries of the ring --> event() ... commit() --> acknowledged
- *                                                          a dead worker's open slots --> worker_lost
+ *   bell, pidfds, orders --> for each log: logger_write.c --> acknowledged; a table that is finished goes
  */
 #include "logger.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -18,34 +17,33 @@
 
 #include "clock.h"
 #include "log.h"
+#include "logger_write.h"
 #include "msg.h"
 #include "proc.h"
 #include "sink.h"
-#include "table_read.h"
 
-#define LOGGER_BATCH 256 /* entries of one table between two commits */
 #define LOGGER_LOCK_MS 20
 #define LOGGER_ORPHAN_MS 200
 #define LOGGER_FINISH_MS 1500
 
-struct logger_table {
-    struct sg_table table;
-    struct logger_table *next;
-    char name[64];
-    struct sg_table_acks *acks;
-    int pidfd; /* -1: dead, or not yet born */
-    bool dead;
-    uint8_t *pushed; /* dead: what the ring has of each slot's present use; bits of PUSHED_ */
-};
-
-enum { PUSHED_START = 1, PUSHED_LAST = 2 };
-
 static struct {
     const struct sg_logger_boot *boot;
-    struct logger_table *tables;
+    struct sg_logger_table *tables;
+    int epoll; /* the channel, the bell once it is ours, the workers that live */
     bool locked, handing_over, finishing, orphan;
     int64_t finish_by_ms; /* whatever a broken log keeps; 0: not yet finishing */
 } logger;
+
+/* What epoll says of a descriptor that is no table's worker. */
+static char logger_channel, logger_bell;
+
+static int
+logger_watch(int fd, void *whose)
+{
+    struct epoll_event event = { .events = EPOLLIN, .data = { .ptr = whose } };
+
+    return epoll_ctl(logger.epoll, EPOLL_CTL_ADD, fd, &event);
+}
 
 /* ---- tables come and go */
 
@@ -65,7 +63,7 @@ acks_from_old(struct sg_table_acks *acks)
 }
 
 static bool
-acks_map(struct logger_table *table, int fd)
+acks_map(struct sg_logger_table *table, int fd)
 {
     struct stat st;
     void *acks;
@@ -84,7 +82,7 @@ acks_map(struct logger_table *table, int fd)
 }
 
 static void
-table_free(struct logger_table *table)
+table_free(struct sg_logger_table *table)
 {
     if (table->table.head != NULL)
         sg_table_close(&table->table);
@@ -99,7 +97,7 @@ table_free(struct logger_table *table)
 static void
 logger_take(const char *name, int fd, int acks_fd)
 {
-    struct logger_table *table = calloc(1, sizeof *table);
+    struct sg_logger_table *table = calloc(1, sizeof *table);
 
     if (table == NULL)
         return;
@@ -114,10 +112,10 @@ logger_take(const char *name, int fd, int acks_fd)
     logger.tables = table;
 }
 
-static struct logger_table *
+static struct sg_logger_table *
 logger_find(const char *name)
 {
-    struct logger_table *table = logger.tables;
+    struct sg_logger_table *table = logger.tables;
 
     while (table != NULL && strcmp(table->name, name) != 0)
         table = table->next;
@@ -126,286 +124,36 @@ logger_find(const char *name)
 
 /* Is the worker alive? Its number may be somebody else's by now: the time of birth tells them apart. */
 static void
-table_look(struct logger_table *table)
+table_look(struct sg_logger_table *table)
 {
     const struct sg_table_head *head = table->table.head;
     const pid_t pid = (pid_t)head->pid;
-    struct pollfd poll_fd = { table->pidfd, POLLIN, 0 };
 
-    if (table->dead)
-        return;
-    table->dead = atomic_load_explicit(&head->closed, memory_order_acquire) != 0;
-    if (table->pidfd == -1 && head->born != 0 && sg_proc_lives(pid, head->born))
-        table->pidfd = sg_proc_pidfd(pid);
-    poll_fd.fd = table->pidfd;
-    if (table->pidfd != -1 && poll(&poll_fd, 1, 0) == 0)
+    if (atomic_load_explicit(&head->closed, memory_order_acquire) != 0)
+        table->dead = true;
+    if (table->dead || table->pidfd != -1)
         return;
     /* Not yet born: its generation says when it never will be. */
-    if (table->pidfd == -1 && head->born == 0 && head->epoch == logger.boot->epoch && !logger.finishing)
+    if (head->born == 0 && head->epoch == logger.boot->epoch && !logger.finishing)
         return;
-    table->dead = true;
-}
-
-/* ---- from a table to a log */
-
-static struct sg_table_log *
-table_log(struct logger_table *table, const char *name)
-{
-    struct sg_table_log *unused = NULL;
-
-    for (size_t i = 0; i < SG_TABLE_LOGS_MAX; i++) {
-        struct sg_table_log *log = &table->acks->logs[i];
-
-        if (strncmp(log->name, name, sizeof log->name) == 0)
-            return log;
-        if (log->name[0] == '\0' && unused == NULL)
-            unused = log;
-    }
-    if (unused != NULL)
-        (void)snprintf(unused->name, sizeof unused->name, "%s", name);
-    return unused;
-}
-
-static struct sg_table_place
-log_place(const struct sg_table_log *log)
-{
-    return log->places[atomic_load_explicit(&log->which, memory_order_relaxed) & 1];
-}
-
-static void
-log_set_place(struct sg_table_log *log, const struct sg_table_place *place)
-{
-    const uint32_t which = (atomic_load_explicit(&log->which, memory_order_relaxed) & 1) ^ 1;
-
-    log->places[which] = *place;
-    atomic_store_explicit(&log->which, which, memory_order_release);
-}
-
-/* What goes from one table to one log between two commits. */
-struct batch {
-    struct sg_sink *sink;
-    struct logger_table *table;
-    struct sg_table_place place; /* as it will be */
-    unsigned steps, events;
-    bool failed; /* what is left of it is only counted */
-};
-
-static void
-batch_event(struct batch *batch, const struct sg_record *rec, enum sg_event event)
-{
-    if (sg_sink_has(batch->sink, rec, event))
+    table->dead = head->born == 0 || !sg_proc_lives(pid, head->born);
+    if (table->dead)
         return;
-    batch->events++;
-    if (!batch->failed && sg_sink_event(batch->sink, rec, &batch->table->table.names, event) == -1)
-        batch->failed = true;
-}
-
-static void
-batch_entry(struct batch *batch, uint32_t entry)
-{
-    const uint32_t slot = SG_TABLE_ENTRY_SLOT(entry);
-    const struct sg_record *rec;
-
-    if (slot >= batch->table->table.n_slots)
+    table->pidfd = sg_proc_pidfd(pid);
+    if (table->pidfd == -1 || logger_watch(table->pidfd, table) == 0)
         return;
-    rec = sg_table_record(&batch->table->table, slot);
-    if ((rec->use & 0x7ffu) == SG_TABLE_ENTRY_USE(entry))
-        batch_event(batch, rec, SG_TABLE_ENTRY_LAST(entry) ? sg_record_event(rec) : SG_EVENT_SESSION_START);
+    /* It is looked for anew in each turn. */
+    (void)close(table->pidfd);
+    table->pidfd = -1;
 }
 
-/* What the ring of a dead worker holds of each slot's last use. */
-static bool
-table_note_pushed(struct logger_table *table, uint64_t put)
-{
-    const uint32_t n_slots = table->table.n_slots, ring_size = table->table.ring_size;
-
-    if (table->pushed != NULL)
-        return true;
-    table->pushed = calloc(n_slots, 1);
-    if (table->pushed == NULL)
-        return false;
-    for (uint64_t i = put > ring_size ? put - ring_size : 0; i < put; i++) {
-        const uint32_t entry = sg_table_entry(&table->table, i), slot = SG_TABLE_ENTRY_SLOT(entry);
-
-        if (slot < n_slots && (sg_table_use(&table->table, slot) & 0x7ffu) == SG_TABLE_ENTRY_USE(entry))
-            table->pushed[slot] |= SG_TABLE_ENTRY_LAST(entry) ? PUSHED_LAST : PUSHED_START;
-    }
-    return true;
-}
-
-/* A slot in which a dead worker has left a session. */
-static void
-batch_slot(struct batch *batch, uint32_t slot)
-{
-    const struct logger_table *table = batch->table;
-    struct sg_record *rec = sg_table_record(&table->table, slot);
-    const uint32_t state = atomic_load_explicit(&rec->state, memory_order_relaxed);
-
-    if (state == SG_RECORD_FREE || state > SG_RECORD_ENDED || (table->pushed[slot] & PUSHED_LAST) != 0)
-        return;
-    /* It died before it published that: to the world there was no success. */
-    if (state == SG_RECORD_OPEN)
-        rec->started = false;
-    if (state != SG_RECORD_ENDED) {
-        /* One that had been refused, and was given time to read why, was refused. */
-        if (rec->reason == SG_REASON_NONE) {
-            rec->reason =
-                table->table.head->epoch == logger.boot->epoch ? SG_REASON_WORKER_LOST : SG_REASON_UNCLEAN_STOP;
-            rec->err = 0;
-        }
-        rec->ended_mono_ms = sg_mono_ms() > rec->accepted_mono_ms ? sg_mono_ms() : rec->accepted_mono_ms;
-    }
-    if (rec->started && rec->event == 0 && (table->pushed[slot] & PUSHED_START) == 0)
-        batch_event(batch, rec, SG_EVENT_SESSION_START);
-    batch_event(batch, rec, sg_record_event(rec));
-}
-
-/* A log that must not be missed stops at its first failure: it will get all of it again. */
-static bool
-batch_goes_on(const struct batch *batch)
-{
-    return batch->steps < LOGGER_BATCH && (!batch->failed || sg_sink_drops(batch->sink));
-}
-
-static void
-batch_fill(struct batch *batch)
-{
-    struct logger_table *table = batch->table;
-    struct sg_table_place *place = &batch->place;
-    const uint64_t put = sg_table_put(&table->table);
-
-    if (put - place->done > table->table.ring_size) /* a number that cannot be */
-        place->done = put > table->table.ring_size ? put - table->table.ring_size : 0;
-    for (; place->done < put && batch_goes_on(batch); batch->steps++)
-        batch_entry(batch, sg_table_entry(&table->table, place->done++));
-    if (!table->dead || place->done != put || !table_note_pushed(table, put))
-        return;
-    for (; place->slots < table->table.n_slots && batch_goes_on(batch); batch->steps++)
-        batch_slot(batch, place->slots++);
-}
-
-/*
- * True: something was dealt with. `give_up`: the log cannot be written now. What is due waits, for which the table is made;
- * but only so much of it as leaves room for sessions, the rest is counted.
- */
-static bool
-logger_batch(struct sg_sink *sink, struct logger_table *table, bool give_up)
-{
-    struct sg_table_log *log = table_log(table, sg_sink_name(sink));
-    struct batch batch = { .sink = sink, .table = table, .failed = give_up };
-
-    if (log == NULL)
-        return false;
-    batch.place = log_place(log);
-    if (give_up && sg_table_put(&table->table) - batch.place.done <= table->table.n_slots / 2)
-        return false;
-    batch_fill(&batch);
-    if (batch.steps == 0)
-        return false;
-    if (!batch.failed && batch.events > 0 && sg_sink_commit(sink) == -1)
-        batch.failed = true;
-    if (batch.failed && !sg_sink_drops(sink))
-        return false;
-    if (batch.failed)
-        batch.place.lost += batch.events;
-    log_set_place(log, &batch.place);
-    return true;
-}
-
-/* Its id says of which table, and which time: told twice, it is told once. */
-static int
-logger_tell(struct sg_sink *sink, struct logger_table *table, struct sg_table_log *log, uint64_t n)
-{
-    static _Alignas(struct sg_record) char memory[SG_RECORD_SIZE];
-    struct sg_record *rec = (struct sg_record *)(void *)memory;
-    struct sg_table_place place = log_place(log);
-
-    memset(memory, 0, sizeof memory);
-    sg_record_event_begin(rec, SG_EVENT_RECORDS_LOST, NULL);
-    rec->count = n;
-    rec->id_high = table->table.head->epoch;
-    rec->id_low =
-        strtoull(table->name + strcspn(table->name, "-") + 1, NULL, 16) << 48 | SG_TABLE_ID_LOST | place.tellings;
-    if (!sg_sink_has(sink, rec, SG_EVENT_RECORDS_LOST) &&
-        (sg_sink_event(sink, rec, &table->table.names, SG_EVENT_RECORDS_LOST) == -1 || sg_sink_commit(sink) == -1))
-        return -1;
-    place.unrecorded += n - place.lost;
-    place.lost = 0;
-    place.tellings++;
-    log_set_place(log, &place);
-    return 0;
-}
-
-/* What was lost is told before anything else is. -1: the log cannot be written. */
-static int
-logger_tell_lost(struct sg_sink *sink)
-{
-    for (struct logger_table *table = logger.tables; table != NULL; table = table->next) {
-        struct sg_table_log *log = table_log(table, sg_sink_name(sink));
-        const uint64_t unrecorded = atomic_load_explicit(&table->table.head->unrecorded, memory_order_relaxed);
-        struct sg_table_place place;
-
-        if (log == NULL)
-            continue;
-        place = log_place(log);
-        if (place.lost + unrecorded - place.unrecorded > 0 &&
-            logger_tell(sink, table, log, place.lost + unrecorded - place.unrecorded) == -1)
-            return -1;
-    }
-    return 0;
-}
-
-/* True: something was dealt with. */
-static bool
-logger_serve(struct sg_sink *sink)
-{
-    bool any = false, give_up;
-
-    give_up = !sg_sink_ready(sink) || logger_tell_lost(sink) == -1;
-    for (struct logger_table *table = logger.tables; table != NULL && (!give_up || sg_sink_drops(sink));
-         table = table->next)
-        any = logger_batch(sink, table, give_up) || any;
-    return any;
-}
-
-/* What every log has written is the worker's again. */
-static void
-logger_acknowledge(struct logger_table *table)
-{
-    uint64_t least = UINT64_MAX;
-
-    for (size_t i = 0; i < sg_sinks_count(); i++) {
-        const struct sg_table_log *log = table_log(table, sg_sink_name(sg_sinks_get(i)));
-
-        if (log != NULL && log_place(log).done < least)
-            least = log_place(log).done;
-    }
-    if (least != UINT64_MAX)
-        atomic_store_explicit(&table->acks->done, least, memory_order_release);
-    atomic_store_explicit(&table->acks->refusing, sg_sinks_refusing(), memory_order_relaxed);
-}
-
-static bool
-table_finished(struct logger_table *table)
-{
-    for (size_t i = 0; i < sg_sinks_count(); i++) {
-        const struct sg_table_log *log = table_log(table, sg_sink_name(sg_sinks_get(i)));
-        struct sg_table_place place;
-
-        if (log == NULL)
-            continue;
-        place = log_place(log);
-        if (place.slots < table->table.n_slots || place.lost > 0)
-            return false;
-    }
-    return table->dead;
-}
+/* ---- what there is to do */
 
 /* Whoever made the files takes them away. */
 static void
-logger_forget(struct logger_table **at)
+logger_forget(struct sg_logger_table **at)
 {
-    struct logger_table *table = *at;
+    struct sg_logger_table *table = *at;
     struct sg_msg msg;
 
     sg_msg_begin(&msg, SG_MSG_TABLE_DONE);
@@ -416,20 +164,20 @@ logger_forget(struct logger_table **at)
     table_free(table);
 }
 
-/* True: there may be more. */
+/* True: there is more. What is published later rings the bell again. */
 static bool
 logger_work(void)
 {
     bool more = false;
 
-    for (struct logger_table *table = logger.tables; table != NULL; table = table->next)
+    for (struct sg_logger_table *table = logger.tables; table != NULL; table = table->next)
         table_look(table);
     for (size_t i = 0; i < sg_sinks_count(); i++)
-        more = logger_serve(sg_sinks_get(i)) || more;
-    for (struct logger_table *table = logger.tables; table != NULL; table = table->next)
-        logger_acknowledge(table);
-    for (struct logger_table **at = &logger.tables; *at != NULL;)
-        if (table_finished(*at))
+        more = sg_logger_serve(sg_sinks_get(i), logger.tables, logger.boot->epoch) || more;
+    for (struct sg_logger_table *table = logger.tables; table != NULL; table = table->next)
+        sg_logger_acknowledge(table);
+    for (struct sg_logger_table **at = &logger.tables; *at != NULL;)
+        if (sg_logger_finished(*at))
             logger_forget(at);
         else
             at = &(*at)->next;
@@ -499,6 +247,7 @@ logger_orders(void)
     }
     if (got != 0)
         return;
+    (void)epoll_ctl(logger.epoll, EPOLL_CTL_DEL, logger.boot->channel, NULL);
     /* With a master there will be another generation, whose logger goes on; without one nobody else will. */
     logger.orphan = true;
     logger.finishing = true;
@@ -513,6 +262,8 @@ logger_lock(void)
     if (logger.locked || flock(logger.boot->lock, LOCK_EX | LOCK_NB) == -1)
         return;
     logger.locked = true;
+    if (logger_watch(logger.boot->bell, &logger_bell) == -1)
+        sg_logf(SG_LOG_ERR, "the bell cannot be heard, records are looked for once a second: %s", strerror(errno));
     sg_sinks_recover();
     logger_show_files();
 }
@@ -526,23 +277,24 @@ logger_timeout(void)
 }
 
 static void
-logger_wait(void)
+logger_wait(int timeout)
 {
-    struct pollfd fds[2 + 256] = { { logger.orphan ? -1 : logger.boot->channel, POLLIN, 0 },
-                                   { logger.locked ? logger.boot->bell : -1, POLLIN, 0 } };
-    nfds_t n = 2;
+    struct epoll_event ready[64];
     char ignored[4096];
+    const int n = epoll_wait(logger.epoll, ready, sizeof ready / sizeof ready[0], timeout);
 
-    for (const struct logger_table *table = logger.tables; table != NULL && n < sizeof fds / sizeof fds[0];
-         table = table->next)
-        if (!table->dead && logger.locked)
-            fds[n++] = (struct pollfd){ table->pidfd, POLLIN, 0 };
-    if (poll(fds, n, logger_timeout()) == -1 && errno != EINTR)
-        sg_logf_limited(SG_LOG_ERR, "poll: %s", strerror(errno));
-    if (fds[1].revents != 0)
-        (void)!read(logger.boot->bell, ignored, sizeof ignored);
-    if (fds[0].revents != 0)
-        logger_orders();
+    if (n == -1 && errno != EINTR)
+        sg_logf_limited(SG_LOG_ERR, "epoll_wait: %s", strerror(errno));
+    for (int i = 0; i < n; i++) {
+        struct sg_logger_table *table = ready[i].data.ptr;
+
+        if (ready[i].data.ptr == &logger_channel)
+            logger_orders();
+        else if (ready[i].data.ptr == &logger_bell)
+            (void)!read(logger.boot->bell, ignored, sizeof ignored);
+        else
+            table->dead = true;
+    }
 }
 
 static int
@@ -580,18 +332,23 @@ logger_ended(void)
 int
 sg_logger_main(const struct sg_logger_boot *boot)
 {
+    bool more = false;
+
     logger.boot = boot;
+    logger.epoll = epoll_create1(EPOLL_CLOEXEC);
+    if (logger.epoll == -1 || logger_watch(boot->channel, &logger_channel) == -1) {
+        sg_logf(SG_LOG_EMERG, "epoll: %s", strerror(errno));
+        return 1;
+    }
     if (sg_sinks_open(boot) == -1 || logger_ready() == -1)
         return 1;
-    for (;;) {
-        logger_wait();
+    do {
+        logger_wait(more ? 0 : logger_timeout());
         logger_turn();
         logger_lock();
-        while (logger.locked && !logger.handing_over && logger_work())
-            logger_turn();
-        if (logger_ended())
-            break;
-    }
+        more = logger.locked && !logger.handing_over && logger_work();
+    } while (!logger_ended());
+    (void)close(logger.epoll);
     sg_sinks_close();
     return 0;
 }

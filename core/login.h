@@ -3,7 +3,12 @@
  * login.h - is the client who it says? Every login that is checked (not exchanged) goes through here: it is asked in
  * sg_login_start() and ends in one place, from which `done` is called once, or in sg_login_cancel().
  *
- *   start --> first instance of the METHOD --DECLINED--> next ... --> end of the list: refused
+ *   start --too many tries (login_throttle.h)--> refused
+ *     |-----a success that is remembered (login_cache.h)--> done
+ *     v
+ *   wait, if logins of this address have failed
+ *     |
+ *     +--> first instance of the METHOD --DECLINED--> next ... --> end of the list: refused
  *                      |  check(), here or in a helper
  *                      +--OK, DENY, ERROR, busy, unavailable--> [refused: held back, if the answer says so] --> done
  */
@@ -19,6 +24,12 @@
  * GRANT: s->answer says who, s->auth who vouches. Otherwise `reason` goes into the record, and s->answer.reason beside it.
  */
 typedef void sg_login_done(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason);
+
+struct sg_worker_boot;
+
+/* Around the life of a worker. -1: no memory. */
+int sg_logins_open(const struct sg_worker_boot *boot);
+void sg_logins_close(void);
 
 /* What the client has shown. The core adds the rest of struct sg_creds. */
 struct sg_login_creds {

@@ -29,6 +29,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "login_throttle.h"
 #include "master_gen.h"
 #include "master_state.h"
 #include "msg.h"
@@ -37,7 +38,7 @@
 
 #define MASTER_STOP_MS 4500
 
-static struct sg_master master = { .pid_fd = -1, .text_fd = -1, .ids_fd = -1 };
+static struct sg_master master = { .pid_fd = -1, .text_fd = -1, .ids_fd = -1, .logins_fd = -1 };
 
 static int
 master_signals(void)
@@ -256,6 +257,7 @@ sg_master_main(const char *conf_path)
     master.conf_path = conf_path;
     master.signals = master_signals();
     master.ids_fd = master_ids();
+    master.logins_fd = sg_brake_create(); /* without one each generation counts for itself, and says so */
     if (n == -1 || master.signals == -1 || master.ids_fd == -1 || prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == -1) {
         sg_logf(SG_LOG_EMERG, "cannot start: %s", strerror(errno));
         return 1;
@@ -278,6 +280,11 @@ sg_master_resume(int state_fd)
         return 1;
     }
     sg_log_role("master");
+    if (!sg_brake_fits(master.logins_fd)) { /* of an older binary */
+        if (master.logins_fd != -1)
+            (void)close(master.logins_fd);
+        master.logins_fd = sg_brake_create();
+    }
     sg_master_commit_upgrade(&master);
     return master_run();
 }

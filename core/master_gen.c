@@ -160,6 +160,8 @@ gen_brief(struct sg_master *master, const struct sg_gen *gen)
     sg_msg_put_u64(&msg, SG_TAG_STATE_VERSION, SG_STATE_VERSION);
     sg_msg_put_u64(&msg, SG_TAG_FIRST, gen->purpose == SG_PURPOSE_START);
     sg_msg_put_fd(&msg, SG_TAG_IDS_FD, master->ids_fd);
+    if (master->logins_fd != -1)
+        sg_msg_put_fd(&msg, SG_TAG_LOGINS_FD, master->logins_fd);
     if (master->conf_path != NULL)
         sg_msg_put_str(&msg, SG_TAG_CONF_PATH, master->conf_path);
     if (master->pid_fd != -1) {

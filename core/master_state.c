@@ -21,7 +21,8 @@ static void
 state_inherit(const struct sg_master *master, bool inherit)
 {
     const int flags = inherit ? 0 : FD_CLOEXEC;
-    const int own[] = { master->pid_fd, master->text_fd, master->ids_fd, sg_log_fd() > 2 ? sg_log_fd() : -1 };
+    const int own[] = { master->pid_fd, master->text_fd, master->ids_fd, master->logins_fd,
+                        sg_log_fd() > 2 ? sg_log_fd() : -1 };
 
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (own[i] != -1)
@@ -101,6 +102,7 @@ state_write(const struct sg_master *master, int fd)
     state_put_fd(&msg, SG_TAG_PID_FD, master->pid_fd);
     state_put_fd(&msg, SG_TAG_TEXT_FD, master->text_fd);
     state_put_fd(&msg, SG_TAG_IDS_FD, master->ids_fd);
+    state_put_fd(&msg, SG_TAG_LOGINS_FD, master->logins_fd);
     state_put_fd(&msg, SG_TAG_LOG_FD, sg_log_fd());
     sg_msg_put_u64(&msg, SG_TAG_LOG_LEVEL, (uint64_t)sg_log_level());
     sg_msg_put_u64(&msg, SG_TAG_NUMBER, master->numbers);
@@ -169,6 +171,7 @@ state_read_master(struct sg_master *master, const struct sg_msg *msg)
     master->pid_fd = state_fd(msg, SG_TAG_PID_FD);
     master->text_fd = state_fd(msg, SG_TAG_TEXT_FD);
     master->ids_fd = state_fd(msg, SG_TAG_IDS_FD);
+    master->logins_fd = state_fd(msg, SG_TAG_LOGINS_FD);
     master->numbers = (unsigned)state_number(msg, SG_TAG_NUMBER);
     master->reload_wanted = state_number(msg, SG_TAG_RELOAD_WANTED) != 0;
     master->restart_wanted = state_number(msg, SG_TAG_RESTART_WANTED) != 0;

@@ -40,7 +40,7 @@ struct sg_master {
     const char *conf_path; /* NULL: the embedded default */
     char *binary;
     char pid_file[4096], runtime_dir[4096];
-    int pid_fd, text_fd, ids_fd;
+    int pid_fd, text_fd, ids_fd, logins_fd;
     unsigned numbers; /* of generations so far */
     struct sg_sockets sockets;
     struct sg_gen gens[SG_GENERATIONS_MAX];

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "image_core.h"
+#include "login_watch.h"
 #include "module_file.h"
 #include "worker.h"
 
@@ -299,6 +300,7 @@ sg_instances_free(struct sg_instances *all)
         inst->initialised = false;
     }
     sg_images_free();
+    sg_login_watch_free();
 }
 
 bool
@@ -327,7 +329,8 @@ sg_instances_start(struct sg_instances *all, enum sg_process process)
         inst->started = inst->mod->start == NULL || inst->mod->start(inst, process) == 0;
         sg_worker_leave(before);
         if (!inst->started) {
-            sg_logf(SG_LOG_EMERG, "module \"%s\": its start failed", inst->name);
+            sg_logf(SG_LOG_EMERG, "module \"%s\": its start failed, in a process of uid %lu", inst->name,
+                    (unsigned long)geteuid());
             sg_instances_stop(all);
             return -1;
         }

@@ -85,6 +85,7 @@ enum sg_msg_tag {
     SG_TAG_IMAGE = 28, /* number of an image */
     SG_TAG_ACKS_FD = 29,
     SG_TAG_SUCCESSOR = 30, /* with DRAIN: another generation goes on, its logger too */
+    SG_TAG_LOGINS_FD = 31, /* the table of login_throttle.h */
     SG_TAG_CREDS = 40,     /* enum sg_creds_kind */
     SG_TAG_USER = 41,      /* octets, without a NUL */
     SG_TAG_SECRET = 42,
@@ -96,7 +97,8 @@ enum sg_msg_tag {
     SG_TAG_ASSURANCE = 48,
     SG_TAG_GROUP = 49, /* of an identity; as often as there are groups */
     SG_TAG_REASON = 50,
-    SG_TAG_DELAY = 51 /* milliseconds */
+    SG_TAG_DELAY = 51, /* milliseconds */
+    SG_TAG_CD = 52     /* of a SOCKS4 reply */
 };
 
 struct sg_msg {

@@ -124,7 +124,7 @@ sg_passwd_main(int argc, char **argv)
     if (status != -1)
         return status;
     if (!deletes) {
-        if (sg_passwd_ask(change.user, secret) == 0)
+        if (sg_passwd_ask(change.user, true, secret) == 0)
             status = hash_make(secret, hash, sizeof hash);
         sodium_memzero(secret, sizeof secret);
         if (status == -1)

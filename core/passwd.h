@@ -22,7 +22,10 @@ int sg_passwd_main(int argc, char **argv); /* the exit status */
 /* Makes the change; what is wrong has been told on standard error. */
 int sg_passwd_apply(const struct sg_passwd_change *change);
 
-/* A password from the terminal, twice and without an echo, or a line of standard input, NUL-terminated; or has been told. */
-int sg_passwd_ask(const char *user, char secret[SG_PASSWD_SECRET_MAX + 2]);
+/*
+ * A password from the terminal, without an echo, or a line of standard input, NUL-terminated; or has been told. `fresh`: it
+ * is to be one from now on, and is asked for twice.
+ */
+int sg_passwd_ask(const char *user, bool fresh, char secret[SG_PASSWD_SECRET_MAX + 2]);
 
 #endif

@@ -80,7 +80,7 @@ ask_twice(const char *user, char secret[ASK_SIZE], int signals, int *signal_out,
 
 /* Without an echo; whatever happens, the terminal is afterwards as it was. */
 static int
-ask_terminal(const struct termios *before, const char *user, char secret[ASK_SIZE], const char **why)
+ask_terminal(const struct termios *before, const char *user, bool fresh, char secret[ASK_SIZE], const char **why)
 {
     struct termios quiet = *before;
     sigset_t held, old;
@@ -99,7 +99,8 @@ ask_terminal(const struct termios *before, const char *user, char secret[ASK_SIZ
     if (fd == -1 || tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet) == -1)
         *why = strerror(errno);
     else {
-        status = ask_twice(user, secret, fd, &signal_got, why);
+        status = fresh ? ask_twice(user, secret, fd, &signal_got, why)
+                       : ask_prompt("Password for %s: ", user, secret, fd, &signal_got, why);
         (void)tcsetattr(STDIN_FILENO, TCSAFLUSH, before);
     }
     if (fd != -1)
@@ -111,14 +112,14 @@ ask_terminal(const struct termios *before, const char *user, char secret[ASK_SIZ
 }
 
 int
-sg_passwd_ask(const char *user, char secret[SG_PASSWD_SECRET_MAX + 2])
+sg_passwd_ask(const char *user, bool fresh, char secret[SG_PASSWD_SECRET_MAX + 2])
 {
     struct termios before;
     const char *why;
     int no_signal, status;
 
     if (tcgetattr(STDIN_FILENO, &before) == 0)
-        status = ask_terminal(&before, user, secret, &why);
+        status = ask_terminal(&before, user, fresh, secret, &why);
     else
         status = ask_line(secret, -1, &no_signal, &why);
     if (status == -1)

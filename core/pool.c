@@ -18,6 +18,7 @@
 #include "image_core.h"
 #include "journal.h"
 #include "log.h"
+#include "login_throttle.h"
 #include "units.h"
 
 /* A job is worth nothing after the pool's time-out; a helper gets this much more to see that by itself. */
@@ -46,7 +47,10 @@ pool_open(struct sg_pools *pools, struct sg_pool *pool, struct sg_instance *inst
     struct sg_helper_status *statuses;
     int pair[2];
 
-    *pool = (struct sg_pool){ .inst = inst, .conf = &inst->conf->helper, .n = (unsigned)inst->conf->helper.processes };
+    *pool = (struct sg_pool){ .inst = inst,
+                              .conf = &inst->conf->helper,
+                              .n = (unsigned)inst->conf->helper.processes,
+                              .changes = pools->changes };
     pool->loads =
         mmap(NULL, pools->n_workers * sizeof *pool->loads, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     statuses = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -75,6 +79,11 @@ sg_pools_open(struct sg_pools *pools, const struct sg_conf *conf, struct sg_inst
     pools->v = sg_arena_alloc(conf->arena, all->n * sizeof *pools->v + 1);
     pools->helpers = sg_arena_alloc(conf->arena, n * sizeof *pools->helpers + 1);
     pools->n_workers = n_workers;
+    pools->changes = mmap(NULL, sizeof *pools->changes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (pools->changes == MAP_FAILED) {
+        sg_logf(SG_LOG_EMERG, "cannot share a page with helpers: %s", strerror(errno));
+        return -1;
+    }
     for (size_t i = 0; i < all->n; i++) {
         if (!sg_instance_serves(&all->v[i], SG_PROCESS_HELPER))
             continue;
@@ -93,6 +102,25 @@ sg_pools_worker(struct sg_pools *pools, unsigned number)
         atomic_store(&pools->v[i].loads[number], 0);
 }
 
+uint64_t
+sg_pools_changes(const struct sg_pools *pools)
+{
+    return pools != NULL ? atomic_load(pools->changes) : 0;
+}
+
+void
+sg_pools_changed(struct sg_pools *pools)
+{
+    atomic_fetch_add(pools->changes, 1);
+}
+
+void
+sg_auth_changed(struct sg_instance *inst)
+{
+    if (inst->pool != NULL)
+        atomic_fetch_add(inst->pool->changes, 1);
+}
+
 /* ---- starting */
 
 static void
@@ -105,7 +133,8 @@ pool_child(struct sg_pools *pools, const struct sg_helper *helper, int channel)
     sigset_t none;
 
     sg_proc_close_others(keep, sizeof keep / sizeof keep[0]);
-    sg_journal_close();                   /* the generation's */
+    sg_journal_close(); /* the generation's */
+    sg_brake_unmap(pools->brake);
     for (size_t i = 0; i < pools->n; i++) /* no helper's business */
         (void)munmap(pools->v[i].loads, pools->n_workers * sizeof *pool->loads);
     (void)sigemptyset(&none);
@@ -298,8 +327,8 @@ sg_pools_accused(struct sg_pools *pools, const struct sg_msg *msg)
         return;
     helper = pool_helper(pools, (pid_t)pid);
     if (helper == NULL || helper->condemned || strcmp(helper->pool->inst->name, name) != 0) {
-        sg_logf_limited(SG_LOG_ERR, "an answer to a job of \"%s\" breaks the rules, from a helper that is gone: %s",
-                        name, what);
+        sg_logf_limited(SG_LOG_ERR, "an answer to a job of \"%s\" breaks the rules, from a helper that %s: %s", name,
+                        pid == 0 ? "cannot be told from the others" : "is gone", what);
         return;
     }
     sg_logf(SG_LOG_ERR, "helper of \"%s\" (pid %d) breaks the rules, it is replaced: %s", name, (int)helper->pid, what);

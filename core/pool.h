@@ -42,9 +42,10 @@ struct sg_helper {
 struct sg_pool {
     struct sg_instance *inst;
     const struct sg_helper_conf *conf;
-    int in, out;             /* workers send, helpers take */
-    _Atomic uint32_t *loads; /* jobs under way, one number for each worker, which alone writes it */
-    unsigned n;              /* helpers */
+    int in, out;               /* workers send, helpers take */
+    _Atomic uint32_t *loads;   /* jobs under way, one number for each worker, which alone writes it */
+    _Atomic uint64_t *changes; /* of all pools of the generation: how often users have changed */
+    unsigned n;                /* helpers */
     struct sg_rights rights;
     struct sg_crashes crashes;
 };
@@ -53,6 +54,8 @@ struct sg_pools {
     size_t n;
     struct sg_pool *v;
     unsigned n_helpers, n_workers;
+    struct sg_brake *brake;    /* the workers': no helper's business */
+    _Atomic uint64_t *changes; /* shared with all workers and helpers */
     struct sg_helper *helpers; /* of all pools */
     unsigned generation;
     bool ending;
@@ -82,6 +85,9 @@ unsigned sg_pools_count(const struct sg_pools *pools);     /* processes */
 void sg_pools_tell(struct sg_pools *pools, int type);      /* REOPEN */
 void sg_pools_end(struct sg_pools *pools, int64_t now_ms); /* no worker is left */
 void sg_pools_kill(struct sg_pools *pools);
+/* How often users of any instance have changed: what was learnt about logins before that is worth nothing. */
+uint64_t sg_pools_changes(const struct sg_pools *pools);
+void sg_pools_changed(struct sg_pools *pools);
 /* A worker is about to be forked: what its predecessor had under way is gone. */
 void sg_pools_worker(struct sg_pools *pools, unsigned number);
 /* A worker says that a helper breaks the rules: if it is one of ours, it is replaced. */

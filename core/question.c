@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "addrs.h"
+#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "evaluate.h"
@@ -272,14 +273,19 @@ question_order(struct sg_question_addrs *addrs)
 static int
 question_targets(struct sg_session *s, const struct sg_question *q, struct sg_policy_reply *reply)
 {
+    const bool any = s->request->cmd == SG_CMD_BIND && sg_bind_any(s->request);
     struct sg_question_addrs addrs = q->addrs;
     int status = 1;
 
-    if (s->request->name == NULL)
+    if (s->request->name == NULL && !any)
         return question_target(s, &s->request->addr, reply);
-    if (addrs.n == 0 && !q->resolve) {
-        reply->kind = s->undecided ? SG_REPLY_LOOKUP : SG_REPLY_ALLOW;
-        reply->rep = s->undecided ? -1 : SG_REP_SUCCEEDED;
+    if (any)
+        sg_trace_core(s->trace, NULL,
+                      "any peer: each is judged when it comes, if the instance for BIND waits for such at all");
+    if (addrs.n == 0 && (any || !q->resolve)) {
+        reply->any_peer = any;
+        reply->kind = s->undecided || any ? SG_REPLY_LOOKUP : SG_REPLY_ALLOW;
+        reply->rep = s->undecided || any ? -1 : SG_REP_SUCCEEDED;
         return 0;
     }
     if (addrs.n == 0)
@@ -291,6 +297,36 @@ question_targets(struct sg_session *s, const struct sg_question *q, struct sg_po
         status = question_target(s, &addrs.v[i], reply);
     }
     return status;
+}
+
+/*
+ * A datagram to that place: first the association, of which nobody knows where datagrams will go, then the request that
+ * the datagram makes.
+ */
+static int
+question_datagram(struct sg_session *s, const struct sg_wire_request *wire, struct sg_policy_reply *reply)
+{
+    const struct sg_wire_request association = {
+        .ver = wire->ver, .cmd = wire->cmd, .atyp = SG_ATYP_IPV4, .addr = { .family = SG_FAMILY_IPV4 }
+    };
+    struct question_walk walk;
+    struct sg_refusal refusal;
+    int status;
+
+    sg_trace_core(s->trace, NULL, "association");
+    status = question_request(s, &association, reply);
+    if (status != 0)
+        return status;
+    sg_trace_core(s->trace, NULL, "datagram");
+    sg_evaluate_datagram(wire, (const char *)wire->name, s->request);
+    if (question_phase(s, &walk, SG_PHASE_REQUEST, NULL) == -1)
+        return -1;
+    refusal = sg_evaluate_request(s, &walk.run, walk.outcome);
+    question_rule(reply, &walk.run);
+    if (refusal.reason == SG_REASON_NONE)
+        return 0;
+    question_refuse(reply, refusal.reason, refusal.rep);
+    return 1;
 }
 
 /* ---- the question */
@@ -336,8 +372,12 @@ question_walk(struct sg_session *s, const struct sg_question *q, struct sg_polic
         question_refuse(reply, SG_REASON_PROTOCOL_ERROR, wire.rep);
         return 1;
     }
-    status = question_request(s, &wire, reply);
-    return status != 0 ? status : question_targets(s, q, reply);
+    status = wire.cmd == SG_CMD_UDP_ASSOCIATE ? question_datagram(s, &wire, reply) : question_request(s, &wire, reply);
+    if (status == 0)
+        status = question_targets(s, q, reply);
+    if (status == 1 && s->request != NULL && s->request->cmd == SG_CMD_UDP_ASSOCIATE && s->request->port != 0)
+        reply->rep = -1; /* nobody is told of a datagram that is dropped */
+    return status;
 }
 
 int

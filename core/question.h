@@ -30,12 +30,12 @@ struct sg_question {
     int method, assurance; /* -1: what fits: a password if there is a user, else nothing */
     uint8_t cmd;
     const char *to;                 /* "HOST:PORT", "[::1]:PORT" */
-    struct sg_question_addrs addrs; /* what a name has, if the answer depends on it */
+    struct sg_question_addrs addrs; /* what a name has, or who connects, if the answer depends on it */
     bool resolve;                   /* look the name up if the answer depends on it */
     struct sg_trace *trace;         /* NULL: none */
 };
 
-/* LOOKUP: it depends on the addresses of the name, and none were given. */
+/* LOOKUP: it depends on the addresses of the name, or on who connects (BIND to zeros), and none were given. */
 struct sg_policy_reply {
     enum sg_reply_kind kind;
     enum sg_reason reason; /* DENY: as in a record */
@@ -43,7 +43,8 @@ struct sg_policy_reply {
     char label[64];        /* of the rule, "" if none is known */
     const char *file;      /* where it stands; NULL: unknown */
     unsigned line;
-    struct sg_addr addr; /* ALLOW: the first that would be dialled; family NONE: not known */
+    bool any_peer;       /* LOOKUP: it depends on who connects */
+    struct sg_addr addr; /* ALLOW: the first that may be dialled, or connect (BIND); family NONE: not known */
 };
 
 /* Everything at its default: from 127.0.0.1, nobody, CONNECT. */

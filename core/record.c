@@ -4,11 +4,10 @@
  */
 #include "record.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "clock.h"
+#include "digits.h"
 
 /* Nobody looks whether these fit: the longest user and host, beside the words of a module or the longest USERID. */
 _Static_assert(SG_RECORD_ARENA >= 255 + 253 + 127, "the arena is too small");
@@ -75,6 +74,21 @@ const char *
 sg_record_get(const struct sg_record *rec, const struct sg_record_text *text)
 {
     return text->len > 0 && (size_t)text->at + text->len <= SG_RECORD_ARENA ? rec->arena + text->at : NULL;
+}
+
+uint32_t *
+sg_record_udp_drops(struct sg_record *rec)
+{
+    const uint16_t before = rec->arena_used;
+    const uint32_t none[SG_UDP_DROP_COUNT] = { 0 };
+
+    /* Aligned, so that no reader ever sees half a number. */
+    while ((offsetof(struct sg_record, arena) + rec->arena_used) % sizeof none[0] != 0)
+        rec->arena_used++;
+    if (sg_record_put(rec, &rec->udp_drops, none, sizeof none))
+        return (uint32_t *)(void *)(rec->arena + rec->udp_drops.at);
+    rec->arena_used = before;
+    return NULL;
 }
 
 void
@@ -165,7 +179,9 @@ sg_record_event_begin(struct sg_record *rec, enum sg_event event, const struct s
 static void
 record_id_text(uint64_t high, uint64_t low, char text[33])
 {
-    (void)snprintf(text, 33, "%016" PRIx64 "%016" PRIx64, high, low);
+    (void)sg_digits_hex(text, high, 16);
+    (void)sg_digits_hex(text + 16, low, 16);
+    text[32] = '\0';
 }
 
 void

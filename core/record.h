@@ -69,7 +69,29 @@
     X(COMMAND_DENIED, "command_denied", true)                                                                          \
     X(COMMAND_UNKNOWN, "command_unknown", true)                                                                        \
     X(PEER_TIMEOUT, "peer_timeout", false)   /* BIND: nobody came in time */                                           \
-    X(PEER_MISMATCH, "peer_mismatch", false) /* BIND: somebody else came */
+    X(PEER_MISMATCH, "peer_mismatch", false) /* BIND: somebody else came */                                            \
+    X(LIMIT, "limit", true)                  /* so many are allowed, and so many there are */                          \
+    X(THROTTLED, "throttled", true)          /* too many logins of this address have failed */
+
+/* Why a datagram of an association went nowhere. X(name, text) */
+#define SG_UDP_DROPS(X)                                                                                                \
+    X(SENDER, "sender")     /* not from the client, or from another port than its first one */                         \
+    X(HEADER, "header")     /* malformed: too short, RSV, ATYP, a name that is none, port 0 */                         \
+    X(FRAGMENT, "fragment") /* FRAG is not 00 */                                                                       \
+    X(FILTER, "filter")     /* does not pass through the METHOD's encapsulation */                                     \
+    X(POLICY, "policy")     /* a rule, the special-range guard, or a module that failed */                             \
+    X(NAME, "name")         /* the name has no address that could be used */                                           \
+    X(QUEUE, "queue")       /* too much waits for verdicts already, or memory is short */                              \
+    X(SIZE, "size")         /* too long for one datagram */                                                            \
+    X(SEND, "send")         /* the kernel did not take it: no route, no room */                                        \
+    X(SOURCE, "source")     /* came back from where the client has not written to */
+
+enum sg_udp_drop {
+#define X(name, text) SG_UDP_DROP_##name,
+    SG_UDP_DROPS(X)
+#undef X
+        SG_UDP_DROP_COUNT
+};
 
 enum sg_event {
 #define X(name, text) SG_EVENT_##name,
@@ -151,10 +173,11 @@ struct sg_record {
     uint8_t ver, method, cmd, assurance;
     uint8_t phase;           /* enum sg_state in which it ended, plus 1; 0: not yet */
     uint8_t dry_run_verdict; /* SG_OK or SG_DENY, valid with dry_run_rule */
-    uint8_t n_tried;         /* addresses to which a SYN was sent: at the end of the arena, the first one last */
+    uint8_t n_tried;         /* where a SYN or datagrams were sent: at the end of the arena, the first one last */
     uint8_t rule_len, dry_run_rule_len;
     char rule[SG_RECORD_LABEL_MAX], dry_run_rule[SG_RECORD_LABEL_MAX]; /* these may change until they are published */
     struct sg_record_text user, name, reason_text;                     /* name: DST.ADDR as a name */
+    struct sg_record_text udp_drops;                                   /* sg_record_udp_drops() */
     union {
         struct {
             struct sg_record_text userid; /* SOCKS4: what the client says of itself */
@@ -176,6 +199,11 @@ struct sg_record {
 bool sg_record_put(struct sg_record *rec, struct sg_record_text *text, const void *octets, size_t len);
 /* Its octets, checked; NULL if there is none, or if the numbers make no sense. */
 const char *sg_record_get(const struct sg_record *rec, const struct sg_record_text *text);
+/*
+ * Counters by enum sg_udp_drop, in the arena; they may change as long as the session lives. NULL: no room, which cannot be
+ * before the first text of a module.
+ */
+uint32_t *sg_record_udp_drops(struct sg_record *rec);
 void sg_record_add_tried(struct sg_record *rec, const struct sg_addr *addr);
 bool sg_record_tried(const struct sg_record *rec, unsigned i, struct sg_addr *addr_out);
 void sg_record_set_rule(struct sg_record *rec, const char *label);

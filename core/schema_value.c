@@ -159,13 +159,20 @@ value_word(const struct sg_conf_item *item, const char *text, int64_t *value, ch
     return -1;
 }
 
-/* A number as it stands in the file without quotes; a word only where the table has words. */
+/* A word may stand for a number only where the table has words. */
+static bool
+value_is_word(const struct sg_conf_item *item, const char *text)
+{
+    return item->words != NULL && isdigit((unsigned char)text[0]) == 0 && text[0] != '-';
+}
+
+/* A number as it stands in the file without quotes. */
 static int
 value_int(const struct sg_conf_item *item, const char *text, int64_t *value, char *why, size_t size)
 {
     char *end;
 
-    if (item->words != NULL && isdigit((unsigned char)text[0]) == 0 && text[0] != '-')
+    if (value_is_word(item, text))
         return value_word(item, text, value, why, size);
     errno = 0;
     *value = strtoll(text, &end, 10);
@@ -181,6 +188,8 @@ value_number(const struct sg_conf_item *item, const char *text, int64_t *value, 
 {
     const bool octets = item->type == SG_CONF_SIZE;
 
+    if (value_is_word(item, text))
+        return value_word(item, text, value, why, size);
     if ((octets ? sg_parse_size(text, value) : sg_parse_duration(text, value)) == -1) {
         (void)snprintf(why, size, "\"%.40s\" is not %s", text,
                        octets ? "a size: write a number with K, M or G, as in \"64K\""

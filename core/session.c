@@ -26,6 +26,7 @@
 #include "session_io.h"
 #include "states.h"
 #include "timers.h"
+#include "udp.h"
 
 #define REASON_TEXT_MAX 127
 #define BIT(state) (1u << SG_STATE_##state)
@@ -43,8 +44,9 @@ static const struct {
     [SG_STATE_AUTH] = { "auth", BIT(REQUEST) | ENDS, sg_auth_input },
     [SG_STATE_REQUEST] = { "request", BIT(ACCESS) | ENDS, sg_request_input },
     [SG_STATE_ACCESS] = { "access", BIT(COMMAND) | ENDS, NULL },
-    [SG_STATE_COMMAND] = { "command", BIT(RELAY) | ENDS, NULL },
+    [SG_STATE_COMMAND] = { "command", BIT(RELAY) | BIT(ASSOCIATION) | ENDS, NULL },
     [SG_STATE_RELAY] = { "relay", BIT(END), NULL },
+    [SG_STATE_ASSOCIATION] = { "association", BIT(END), NULL },
     [SG_STATE_CLOSING] = { "closing", BIT(END), NULL },
     [SG_STATE_END] = { "end", 0, NULL },
 };
@@ -310,6 +312,7 @@ sg_session_end(struct sg_session *s, bool abort)
     /* Modules that are told of the end may ask for the id, which goes with the record. */
     if (s->slots != NULL || s->pendings != NULL)
         (void)sg_session_id(s);
+    sg_udp_stop(s->udp); /* it has something to say in the record */
     session_write_end(s);
     sg_session_goto(s, SG_STATE_END);
     sg_dial_stop(s->dial);
@@ -367,6 +370,7 @@ sg_session_reap(void)
 
         sessions.dead = s->next;
         sg_relay_free(s->relay);
+        sg_udp_free(s->udp);
         sg_dial_free(s->dial);
         free(s->bind);
         sg_filter_free(s);

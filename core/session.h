@@ -2,13 +2,14 @@
 /*
  * session.h - one client connection: its states, its two sockets, its deadlines.
  *
- *        accept        greeting        login          request         access          command        relay
+ *        accept        greeting        login          request         access          command      relay, association
  *   ---> CLIENT -----> GREETING -----> AUTH --------> REQUEST ------> ACCESS -------> COMMAND -----> RELAY --+
  *          |              |              |               |               |               |             |    |
  *          +--------------+--------------+---------------+---------------+---------------+--> CLOSING -+--> END
  *
  * sg_session_goto() is the only way to change state. RESOLVE and TARGET are steps of a dial (dial.h), which a command
- * module starts: with Happy Eyeballs they overlap. CLOSING: a last reply is on its way, the client is given `linger`
+ * module starts: with Happy Eyeballs they overlap. ASSOCIATION: datagrams are relayed (udp.h), and the connection only
+ * has to stay. CLOSING: a last reply is on its way, the client is given `linger`
  * to read it. END: the record is out; the memory is freed by the reaper at the end of the turn, never in a callback.
  * After any call that may end the session: return.
  */
@@ -40,6 +41,7 @@ enum sg_state {
     SG_STATE_RELAY,
     SG_STATE_CLOSING,
     SG_STATE_END,
+    SG_STATE_ASSOCIATION, /* records hold these numbers: new ones come last */
     SG_STATES
 };
 
@@ -52,6 +54,7 @@ struct sg_bind;
 struct sg_dial;
 struct sg_login;
 struct sg_relay;
+struct sg_udp;
 
 /* The connection that a dial has made, or that a peer has. */
 struct sg_conn {
@@ -75,7 +78,7 @@ struct sg_filter {
 struct sg_session {
     const struct sg_worker_listener *listener;
     int fd;           /* the client */
-    uint32_t drained; /* CLOSING: octets read and thrown away */
+    uint32_t drained; /* CLOSING, ASSOCIATION: octets read and thrown away */
     ev_io io;
     struct sg_defer step;  /* goes on with the session at the end of this batch of events */
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
@@ -116,6 +119,7 @@ struct sg_session {
     struct sg_bind *bind;
     struct sg_conn *conn;
     struct sg_relay *relay;
+    struct sg_udp *udp;
     struct sg_record *rec;           /* in the journal; ours until the session ends */
     struct sg_session *next, **prev; /* all of the worker; `next` of those that have ended and wait for the reaper */
 };

@@ -27,6 +27,8 @@
 
 /* What a client may still send behind a failure reply before we stop listening to it. */
 #define SESSION_DRAIN_MAX ((size_t)262144)
+/* And on the connection of an association, where nothing is to be said. */
+#define SESSION_ASSOCIATION_MAX ((size_t)65536)
 
 enum sg_reason
 sg_session_lost(int err, enum sg_reason reset, enum sg_reason unreachable)
@@ -102,15 +104,26 @@ session_receive_failed(struct sg_session *s, int err)
     sg_session_end(s, false);
 }
 
-/* CLOSING: what the client still sends is thrown away, so that our reply is not lost to a reset. */
+/* Does the connection only have to stay, whatever the client sends? */
+static bool
+session_deaf(const struct sg_session *s)
+{
+    return s->state == SG_STATE_CLOSING || s->state == SG_STATE_ASSOCIATION;
+}
+
+/* What the client still sends is thrown away; with CLOSING so that our reply is not lost to a reset. */
 static void
 session_discard(struct sg_session *s)
 {
+    const size_t most = s->state == SG_STATE_CLOSING ? SESSION_DRAIN_MAX : SESSION_ASSOCIATION_MAX;
     ssize_t n;
 
     while ((n = recv(s->fd, sg_worker_shared(), SG_SHARED_SIZE, 0)) > 0) {
+        sodium_memzero(sg_worker_shared(), (size_t)n); /* a password that came too late is one too */
         s->drained += (uint32_t)n;
-        if (s->drained > SESSION_DRAIN_MAX) {
+        if (s->drained > most) {
+            if (s->state == SG_STATE_ASSOCIATION)
+                sg_session_reason(s, SG_REASON_PROTOCOL_ERROR, 0);
             sg_session_end(s, false);
             return;
         }
@@ -190,7 +203,7 @@ session_watch(struct sg_session *s)
 
     if (s->state == SG_STATE_END || s->state == SG_STATE_RELAY)
         return;
-    if (!s->eof && (s->state == SG_STATE_CLOSING || sg_buf_room(&s->in) > 0))
+    if (!s->eof && (session_deaf(s) || sg_buf_room(&s->in) > 0))
         events |= EV_READ;
     if (sg_buf_len(&s->out) > 0)
         events |= EV_WRITE;
@@ -233,6 +246,8 @@ session_step(struct sg_defer *defer)
     session_flush(s);
     if (s->state == SG_STATE_CLOSING)
         session_closing(s);
+    else if (s->state == SG_STATE_ASSOCIATION && s->eof)
+        sg_session_end(s, false);
     session_watch(s);
 }
 
@@ -258,7 +273,7 @@ session_ready(struct ev_loop *loop, ev_io *io, int revents)
         return;
     }
     if ((revents & EV_READ) != 0) {
-        if (s->state == SG_STATE_CLOSING)
+        if (session_deaf(s))
             session_discard(s);
         else
             session_read(s);
@@ -303,6 +318,7 @@ sg_session_finish(struct sg_session *s, enum sg_reason reason, int err)
     sg_bind_stop(s->bind);
     sg_pending_cancel_all(s);
     s->asking = false;
+    sg_buf_free(&s->in); /* nobody reads it any more, and a login that was refused may be in there */
     sg_session_goto(s, SG_STATE_CLOSING);
     sg_deadline_arm(sg_worker_queue(SG_QUEUE_LINGER), &s->phase);
     sg_session_kick(s);

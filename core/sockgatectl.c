@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "explain.h"
+#include "login_test.h"
 #include "passwd.h"
 #include "sessions.h"
 #include "version.h"
@@ -20,6 +21,7 @@ static const struct {
     const char *help;
 } tasks[] = {
     { "explain", sg_explain_main, "would this request be allowed, by which rule, and why" },
+    { "login-test", sg_login_test_main, "would this user be let in, and what does each instance say" },
     { "passwd", sg_passwd_main, "give a user of a password file a new password, or take the user out" },
     { "sessions", sg_sessions_main, "the sessions under way" },
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * socks4.h - the wire format of SOCKS4 and SOCKS4a, as pure functions over octets. Requests are read by `sg_socks4`
- * (wire.h), which also answers them, with the CD that comes nearest to a REP.
+ * (wire.h), which also answers them, with the CD that comes nearest to a REP; what ident has said (st_auth.c) has its own.
  */
 #ifndef SG_SOCKS4_H
 #define SG_SOCKS4_H

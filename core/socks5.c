@@ -29,27 +29,19 @@ socks5_ip(const uint8_t *p, struct sg_wire_request *out)
     sg_addr_canonical(&out->addr);
 }
 
-static ssize_t
-socks5_parse_request(const uint8_t *p, size_t n, struct sg_wire_request *out)
+ssize_t
+sg_socks5_parse_dst(const uint8_t *p, size_t n, struct sg_wire_request *out)
 {
-    size_t addr_len, from = 4;
+    size_t addr_len, from = 1;
 
-    memset(out, 0, sizeof *out);
-    out->ver = SG_SOCKS5_VER;
     if (n < 1)
         return 0;
-    if (p[0] != SG_SOCKS5_VER)
-        return sg_wire_malformed(out, SG_REP_GENERAL_FAILURE);
-    if (n < 4)
-        return 0;
-    out->cmd = p[1];
-    out->rsv = p[2];
-    out->atyp = p[3];
+    out->atyp = p[0];
     if (out->atyp == SG_ATYP_DOMAINNAME) {
-        if (n < 5)
+        if (n < 2)
             return 0;
-        addr_len = p[4];
-        from = 5;
+        addr_len = p[1];
+        from = 2;
         if (addr_len == 0)
             return sg_wire_malformed(out, SG_REP_GENERAL_FAILURE);
     } else if (out->atyp == SG_ATYP_IPV4 || out->atyp == SG_ATYP_IPV6) {
@@ -68,6 +60,25 @@ socks5_parse_request(const uint8_t *p, size_t n, struct sg_wire_request *out)
     }
     out->addr.port = out->port;
     return (ssize_t)(from + addr_len + 2);
+}
+
+static ssize_t
+socks5_parse_request(const uint8_t *p, size_t n, struct sg_wire_request *out)
+{
+    ssize_t taken;
+
+    memset(out, 0, sizeof *out);
+    out->ver = SG_SOCKS5_VER;
+    if (n < 1)
+        return 0;
+    if (p[0] != SG_SOCKS5_VER)
+        return sg_wire_malformed(out, SG_REP_GENERAL_FAILURE);
+    if (n < 4)
+        return 0;
+    out->cmd = p[1];
+    out->rsv = p[2];
+    taken = sg_socks5_parse_dst(p + 3, n - 3, out);
+    return taken > 0 ? 3 + taken : taken;
 }
 
 static size_t

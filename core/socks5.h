@@ -15,5 +15,7 @@ struct sg_socks5_greeting {
 
 /* Octets consumed, 0: needs more, -1: malformed. */
 ssize_t sg_socks5_parse_greeting(const uint8_t *p, size_t n, struct sg_socks5_greeting *out);
+/* ATYP, DST.ADDR and DST.PORT alone, as requests and datagrams have them; `out` must be zeroed. */
+ssize_t sg_socks5_parse_dst(const uint8_t *p, size_t n, struct sg_wire_request *out);
 
 #endif

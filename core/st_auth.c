@@ -8,8 +8,20 @@
 #include "events.h"
 #include "filter_core.h"
 #include "pending.h"
+#include "socks4.h"
 #include "states.h"
 #include "userpass.h"
+
+/* SOCKS4 has words for what ident has found out. */
+static void
+auth_reply4(struct sg_session *s)
+{
+    const enum sg_cd cd = s->answer->cd != 0 ? (enum sg_cd)s->answer->cd : SG_CD_REJECTED;
+    uint8_t reply[SG_SOCKS4_REPLY];
+
+    s->rec->rep = SG_REP_NOT_ALLOWED;
+    s->rec->replied = sg_session_send(s, reply, sg_socks4_put_reply(reply, cd, NULL)) == 0;
+}
 
 static void
 auth_ended(struct sg_session *s, enum sg_reason reason)
@@ -18,9 +30,8 @@ auth_ended(struct sg_session *s, enum sg_reason reason)
     sg_session_reason_text(s, s->answer->reason);
     sg_event_login(s, false, s->answer->reason);
     if (sg_session_protocol(s)->at_once)
-        sg_session_fail(s, reason, 0, SG_REP_NOT_ALLOWED);
-    else
-        sg_session_finish(s, reason, 0);
+        auth_reply4(s);
+    sg_session_finish(s, reason, 0);
 }
 
 /* Who has no name and no group needs no strings, for as long as the session lasts. */

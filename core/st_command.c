@@ -32,7 +32,7 @@ command_outcome(struct sg_session *s, enum sg_verdict verdict)
 
     switch (sg_verdict_judge(inst, s, SG_PHASE_COMMAND, verdict)) {
     case SG_OUTCOME_GRANT:
-        if (s->relay == NULL)
+        if (s->state == SG_STATE_COMMAND)
             sg_command_over(s);
         return;
     case SG_OUTCOME_WAIT: return;

@@ -18,6 +18,7 @@
 #include "clock.h"
 #include "image_core.h"
 #include "log.h"
+#include "login_watch.h"
 #include "msg.h"
 #include "pool.h"
 
@@ -30,6 +31,7 @@ sg_supervisor_open(struct sg_supervisor *sup)
     const size_t one = sizeof(struct sg_worker_status);
     char *pages = mmap(NULL, one * sup->boot.n_workers, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+    randombytes_buf(sup->boot.quota_key, sizeof sup->boot.quota_key);
     sup->n = sup->boot.n_workers;
     sup->workers = calloc(sup->n, sizeof *sup->workers);
     if (pages == MAP_FAILED || sup->workers == NULL)
@@ -324,6 +326,8 @@ sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms)
         return;
     sup->images_at_ms = now_ms + SUPERVISE_IMAGES_MS;
     sg_images_look();
+    if (sg_login_watch_look())
+        sg_pools_changed(&sup->pools);
     for (unsigned i = 0; i < sup->n; i++) {
         struct sg_child *child = &sup->workers[i];
 

@@ -156,8 +156,8 @@ run_ask(struct sg_run *run, struct sg_instance *inst)
     sg_pending_window_open(inst, s);
     switch (run->phase) {
     case SG_PHASE_CLIENT: verdict = ops->client(inst, s, &run->decision); break;
-    case SG_PHASE_REQUEST: verdict = ops->request(inst, s, s->request, &run->decision); break;
-    default: verdict = ops->target(inst, s, s->request, run->addr, &run->decision); break;
+    case SG_PHASE_REQUEST: verdict = ops->request(inst, s, run->request, &run->decision); break;
+    default: verdict = ops->target(inst, s, run->request, run->addr, &run->decision); break;
     }
     run->pending = sg_pending_window_close(&verdict, run_resumed, run);
     sg_worker_leave(before);
@@ -194,11 +194,20 @@ run_resumed(struct sg_pending *pending, enum sg_verdict verdict, void *owner)
 }
 
 void
+sg_run_start_for(struct sg_run *run, struct sg_session *s, const struct sg_request *request, enum sg_phase phase,
+                 bool undecided, const struct sg_addr *addr, void (*done)(struct sg_run *run, enum sg_outcome outcome))
+{
+    *run = (struct sg_run){
+        .session = s, .phase = phase, .undecided = undecided, .request = request, .addr = addr, .done = done
+    };
+    run_go_on(run);
+}
+
+void
 sg_run_start(struct sg_run *run, struct sg_session *s, enum sg_phase phase, bool undecided, const struct sg_addr *addr,
              void (*done)(struct sg_run *run, enum sg_outcome outcome))
 {
-    *run = (struct sg_run){ .session = s, .phase = phase, .undecided = undecided, .addr = addr, .done = done };
-    run_go_on(run);
+    sg_run_start_for(run, s, s->request, phase, undecided, addr, done);
 }
 
 void

@@ -20,6 +20,7 @@
 #include "job.h"
 #include "listener.h"
 #include "log.h"
+#include "login.h"
 #include "msg.h"
 #include "pipes.h"
 #include "resolve.h"
@@ -362,7 +363,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
         return -1;
     }
     worker_queues(&boot->conf->core.timeouts);
-    if (sg_jobs_open(boot) == -1)
+    if (sg_jobs_open(boot) == -1 || sg_logins_open(boot) == -1)
         return -1;
     ev_prepare_init(&worker.prepare, worker_prepare);
     ev_prepare_start(worker.loop, &worker.prepare);
@@ -379,6 +380,7 @@ sg_worker_close(void)
     sg_worker_run_deferred();
     sg_session_reap();
     sg_resolver_close();
+    sg_logins_close();
     sg_jobs_close();
     for (unsigned i = 0; i < SG_QUEUES; i++)
         sg_deadline_queue_stop(&worker.queues[i]);

@@ -14,9 +14,11 @@
 #include "deadline.h"
 #include "hooks.h"
 #include "journal.h"
+#include "quota.h"
 
 struct sg_hosts;
 struct sg_pools;
+struct sg_brake;
 
 /* The ways on which a relay moves octets. */
 enum sg_path { SG_PATH_COPY, SG_PATH_SPLICE, SG_PATH_FILTER, SG_PATHS };
@@ -32,6 +34,7 @@ struct sg_worker_status {
     _Atomic uint64_t accepted;                  /* since start */
     _Atomic int64_t longest_turn_us;
     _Atomic uint64_t moved[SG_PATHS]; /* octets of payload relayed, by the way they went */
+    struct sg_quotas quotas;          /* read by the other workers too */
 };
 
 /* Only the worker itself writes: no locked instruction is needed. */
@@ -57,11 +60,13 @@ struct sg_worker_boot {
     struct sg_instances *instances; /* started in the worker by sg_instances_start() */
     const struct sg_worker_listener *listeners;
     size_t n_listeners;
-    const struct sg_hosts *hosts; /* NULL: none */
-    struct sg_pools *pools;       /* NULL: no helpers */
-    int channel;                  /* orders; end of file: the generation is gone */
-    struct sg_worker_status *status;
-    unsigned number; /* 0 .. workers - 1 */
+    const struct sg_hosts *hosts;    /* NULL: none */
+    struct sg_pools *pools;          /* NULL: no helpers */
+    struct sg_brake *brake;          /* NULL: logins are not throttled */
+    int channel;                     /* orders; end of file: the generation is gone */
+    struct sg_worker_status *status; /* one of an array, by `number` */
+    uint8_t quota_key[SG_QUOTA_KEY]; /* the same in all workers */
+    unsigned number;                 /* 0 .. workers - 1 */
     unsigned n_workers;
     struct sg_journal_fds journal;
     bool log_strict;    /* a log must not be missed */

@@ -14,7 +14,8 @@
  *
  * When the client sent a name there is no address yet. A condition about addresses can then be neither true nor false. The
  * walk goes on past such a rule and notes what it would have said; only if the rules in question would not all say the
- * same is the answer UNDECIDED, and the list is asked again about each address that the name has.
+ * same is the answer UNDECIDED, and the list is asked again about each address that the name has. So it is with the port
+ * and the names too when a UDP association begins: its destinations come later, one by one.
  */
 #include <stdio.h>
 #include <string.h>

@@ -7,7 +7,7 @@
  *
  * Hashes are kept by helper processes alone: init() reads the file to find its mistakes, wipes it, and start() reads it
  * again. Before each check a helper looks whether the file is still the one that it has read; a new one replaces the old as
- * a whole, a broken one is reported once and changes nothing.
+ * a whole, a broken one is reported once and changes nothing. The core looks at it too, for logins that it remembers.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,11 +46,12 @@ static const struct sg_conf_item file_items[] = {
 };
 
 struct file {
-    uid_t owner;              /* who may own the file, beside root: who started sockgate */
-    struct users users;       /* from here on: helpers only */
-    struct stat seen;         /* the file when it was read or refused; all zero: it was not there */
-    bool young;               /* it may have changed since without looking so */
-    struct crypt_data *crypt; /* malloc */
+    uid_t owner;        /* who may own the file, beside root: who started sockgate */
+    struct users users; /* from here on: helpers only */
+    struct stat seen;   /* the file when it was read or refused; all zero: it was not there */
+    unsigned char digest[crypto_generichash_BYTES]; /* of its text */
+    bool young;                                     /* it may have changed since without looking so */
+    struct crypt_data *crypt;                       /* malloc */
 };
 
 /* ---- reading the file */
@@ -142,9 +143,10 @@ file_text(struct telling *telling, int fd, const struct stat *st)
     return NULL;
 }
 
-/* -1 has been told. What the file was goes to `seen`, all zero if it cannot be opened. */
+/* -1 has been told. What the file was goes to `seen`, all zero if it cannot be opened; its digest to the third one. */
 static int
-file_read(struct telling *telling, const struct file *file, struct users *users, struct stat *seen)
+file_read(struct telling *telling, const struct file *file, struct users *users, struct stat *seen,
+          unsigned char digest[crypto_generichash_BYTES])
 {
     const struct file_conf *conf = sg_instance_conf(telling->inst);
     const int fd = open(conf->path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
@@ -157,8 +159,11 @@ file_read(struct telling *telling, const struct file *file, struct users *users,
             *seen = (struct stat){ .st_size = 0 };
         return -1;
     }
-    if (fstat(fd, seen) == 0 && file_judge(telling, file, seen) == 0 && (text = file_text(telling, fd, seen)) != NULL)
+    if (fstat(fd, seen) == 0 && file_judge(telling, file, seen) == 0 && (text = file_text(telling, fd, seen)) != NULL) {
+        (void)crypto_generichash(digest, crypto_generichash_BYTES, (const unsigned char *)text, (size_t)seen->st_size,
+                                 NULL, 0);
         status = users_read(users, text, (size_t)seen->st_size, conf->legacy_hashes, file_line_wrong, telling);
+    }
     (void)close(fd);
     return status;
 }
@@ -178,6 +183,7 @@ file_refresh(struct sg_instance *inst, struct file *file)
 {
     const struct file_conf *conf = sg_instance_conf(inst);
     struct telling telling = { .inst = inst };
+    unsigned char digest[crypto_generichash_BYTES];
     struct users users;
     struct stat now;
 
@@ -186,9 +192,12 @@ file_refresh(struct sg_instance *inst, struct file *file)
     telling.silent = file_same(&now, &file->seen);
     if (telling.silent && !file->young)
         return;
-    if (file_read(&telling, file, &users, &file->seen) == 0) {
+    if (file_read(&telling, file, &users, &file->seen, digest) == 0) {
         users_free(&file->users);
         file->users = users;
+        if (memcmp(digest, file->digest, sizeof digest) != 0)
+            sg_auth_changed(inst);
+        memcpy(file->digest, digest, sizeof digest);
     } else if (!telling.silent) {
         sg_log(inst, SG_LOG_ERR, "%s is not taken: the %zu users that were read before stay", conf->path,
                file->users.n);
@@ -216,11 +225,13 @@ file_init(struct sg_instance *inst)
     if (file == NULL)
         return -1;
     file->owner = geteuid();
-    if (file_read(&telling, file, &users, &seen) == -1) {
+    if (file_read(&telling, file, &users, &seen, file->digest) == -1) {
         free(file);
         return -1;
     }
     sg_instance_set_data(inst, file);
+    if (sg_auth_watch(inst, conf->path) == -1)
+        sg_log(inst, SG_LOG_WARN, "no memory to look at %s: logins are remembered although it changes", conf->path);
     if (users.n == 0)
         sg_log(inst, SG_LOG_WARN, "%s has no users: `sockgatectl passwd` makes some", conf->path);
     if (users.unusual > 0)
@@ -241,7 +252,7 @@ file_start(struct sg_instance *inst, enum sg_process process)
     if (process != SG_PROCESS_HELPER)
         return 0;
     file->crypt = calloc(1, sizeof *file->crypt);
-    if (file->crypt == NULL || file_read(&telling, file, &file->users, &file->seen) == -1) {
+    if (file->crypt == NULL || file_read(&telling, file, &file->users, &file->seen, file->digest) == -1) {
         free(file->crypt);
         file->crypt = NULL;
         return -1;

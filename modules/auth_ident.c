@@ -76,6 +76,25 @@ static const struct sg_conf_item ident_items[] = {
     { .name = NULL },
 };
 
+/* A host that does not answer must not cost a helper. */
+static int
+ident_init(struct sg_instance *inst)
+{
+    const struct ident_conf *conf = sg_instance_conf(inst);
+    struct sg_where where = sg_conf_where(inst, "timeout");
+
+    if (conf->timeout < sg_instance_timeout(inst))
+        return 0;
+    if (where.line == 0)
+        where = sg_conf_where(inst, "helper"); /* no key of the settings: the place of the instance */
+    sg_conf_error(
+        inst, &where,
+        "timeout: %lld ms is not less than helper.timeout of the instance, %lld ms: its helpers would be killed "
+        "while they wait. Set helper = { timeout = \"%llds\"; }",
+        (long long)conf->timeout, (long long)sg_instance_timeout(inst), (long long)conf->timeout / 1000 + 5);
+    return -1;
+}
+
 /* ---- the question */
 
 static int64_t
@@ -249,6 +268,11 @@ ident_judge(const struct ident_conf *conf, const struct sg_creds *creds, struct 
         return ident_says(answer, SG_DECLINED, "no login name, system type ", reply->system, reply->system_len);
     if (conf->trim)
         ident_trim(reply);
+    if (creds->kind == SG_CREDS_USERID && creds->name_len > 0 &&
+        (creds->name_len != reply->user_len || memcmp(creds->name, reply->user, reply->user_len) != 0)) {
+        sg_answer_cd(answer, SG_CD_IDENT_DIFFERS);
+        return ident_says(answer, SG_DENY, "the client claims to be somebody else than ", reply->user, reply->user_len);
+    }
     if (!ident_allowed(conf, &creds->client, reply->user, reply->user_len))
         return ident_says(answer, SG_DECLINED, "not allowed from there: ", reply->user, reply->user_len);
     if (sg_answer_name(answer, reply->user, reply->user_len) == -1)
@@ -271,8 +295,10 @@ ident_check(struct sg_instance *inst, const struct sg_creds *creds, struct sg_an
     fd = query_connect(creds, (uint16_t)conf->port, until);
     if (fd != -1 && query_send(fd, creds) == 0)
         parsed = query_read(fd, octets, sizeof octets, &reply, until);
-    if (parsed == -2)
+    if (parsed == -2) {
         (void)ident_says(answer, SG_ERROR, "unavailable: ", strerror(errno), 64);
+        sg_answer_cd(answer, SG_CD_NO_IDENTD);
+    }
     if (fd != -1)
         (void)close(fd);
     switch (parsed) {
@@ -291,6 +317,6 @@ static const struct sg_auth_ops ident_auth = {
 };
 
 const struct sg_module sg_module = {
-    SG_MODULE_HEAD("auth_ident"),           .version = "0.1.0",  .conf = ident_items,
-    .conf_size = sizeof(struct ident_conf), .auth = &ident_auth,
+    SG_MODULE_HEAD("auth_ident"),           .version = "0.1.0", .conf = ident_items,
+    .conf_size = sizeof(struct ident_conf), .init = ident_init, .auth = &ident_auth,
 };

@@ -10,6 +10,7 @@ modules_LTLIBRARIES = \
 	modules/auth_none.la \
 	modules/cmd_bind.la \
 	modules/cmd_connect.la \
+	modules/cmd_udp.la \
 	modules/log_file.la \
 	modules/log_syslog.la
 

@@ -155,25 +155,31 @@ file_event(struct sg_instance *inst, const struct sg_event_info *event)
     return 0;
 }
 
+/* Takes back the last octets, keeps errno. Nobody else appends: only one logger writes. */
+static void
+file_cut_back(const struct file *file, size_t n)
+{
+    const int err = errno;
+    struct stat st;
+
+    if (n > 0 && fstat(file->fd, &st) == 0 && st.st_size >= (off_t)n)
+        (void)!ftruncate(file->fd, st.st_size - (off_t)n);
+    errno = err;
+}
+
 static int
 file_commit(struct sg_instance *inst)
 {
     struct file *file = sg_instance_data(inst);
     const size_t len = file->len;
-    struct stat st;
     size_t done = 0;
-    int err;
 
     file->len = 0;
-    if (fstat(file->fd, &st) == -1)
-        return -1;
     while (done < len) {
         const ssize_t n = write(file->fd, file->lines + done, len - done);
 
         if (n == -1 && errno != EINTR) {
-            err = errno;
-            (void)!ftruncate(file->fd, st.st_size);
-            errno = err;
+            file_cut_back(file, done);
             return -1;
         }
         done += n > 0 ? (size_t)n : 0;

@@ -74,10 +74,17 @@ cmd_holds(const struct rule *rule, const struct rule_question *q)
     return rule->cmd == 0 || (q->request->cmd <= SG_CMD_UDP_ASSOCIATE && (rule->cmd & CMD_BIT(q->request->cmd)) != 0);
 }
 
+/* An association of which nobody knows yet where its datagrams will go. */
+static bool
+is_open(const struct rule_question *q)
+{
+    return q->request->cmd == SG_CMD_UDP_ASSOCIATE && q->name_len == 0 && q->addr->family == SG_FAMILY_NONE;
+}
+
 static bool
 dst_port_holds(const struct rule *rule, const struct rule_question *q)
 {
-    return rule->dst_port->n == 0 || sg_ports_contain(rule->dst_port, q->request->port);
+    return rule->dst_port->n == 0 || is_open(q) || sg_ports_contain(rule->dst_port, q->request->port);
 }
 
 static bool
@@ -245,6 +252,8 @@ static const struct {
 static enum rule_answer
 dst_ask(const struct rule *rule, const struct rule_question *q)
 {
+    if (is_open(q))
+        return rule->dst_given || rule->dst_port->n > 0 ? RULE_NEEDS_ADDRESS : RULE_YES;
     if (!rule->dst_given)
         return RULE_YES;
     if (q->name_len > 0 && places_have_name(&rule->dst, q->name, q->name_len))

@@ -24,12 +24,15 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_conf_scan.c \
 	tests/unit/test_conf_text.c \
 	tests/unit/test_deadline.c \
+	tests/unit/test_digits.c \
 	tests/unit/test_format.c \
 	tests/unit/test_hooks.c \
 	tests/unit/test_ident.c \
 	tests/unit/test_job_wire.c \
 	tests/unit/test_loader.c \
 	tests/unit/test_logger.c \
+	tests/unit/test_login_cache.c \
+	tests/unit/test_login_throttle.c \
 	tests/unit/test_login_walk.c \
 	tests/unit/test_names.c \
 	tests/unit/test_record.c \
@@ -40,6 +43,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_socks4.c \
 	tests/unit/test_socks5.c \
 	tests/unit/test_table.c \
+	tests/unit/test_udp.c \
 	tests/unit/test_units.c \
 	tests/unit/test_userpass.c \
 	tests/unit/test_users.c \
@@ -124,6 +128,7 @@ TEST_MODULES = \
 	tests/abi/abi_conf.la \
 	tests/abi/abi_helper.la \
 	tests/abi/abi_log.la \
+	tests/abi/abi_udp.la \
 	tests/modules/access_async.la \
 	tests/modules/access_hang.la \
 	tests/modules/access_request_only.la \
@@ -133,29 +138,47 @@ TEST_MODULES = \
 	tests/modules/auth_x80.la \
 	tests/modules/bad/abi_major.la \
 	tests/modules/bad/abi_minor.la \
+	tests/modules/bad/again_without_handle.la \
+	tests/modules/bad/believes_length.la \
+	tests/modules/bad/blocks_worker.la \
 	tests/modules/bad/both_forms.la \
 	tests/modules/bad/check_gssapi.la \
 	tests/modules/bad/command_bind.la \
 	tests/modules/bad/command_empty.la \
+	tests/modules/bad/commit_lies.la \
 	tests/modules/bad/crash_at_load.la \
 	tests/modules/bad/exchange_00.la \
 	tests/modules/bad/init_fails.la \
 	tests/modules/bad/init_silent.la \
 	tests/modules/bad/item_size.la \
+	tests/modules/bad/keeps_creds.la \
+	tests/modules/bad/leaks_descriptor.la \
+	tests/modules/bad/leaks_slot.la \
+	tests/modules/bad/lets_in_all.la \
+	tests/modules/bad/long_label.la \
 	tests/modules/bad/magic.la \
 	tests/modules/bad/max_message.la \
 	tests/modules/bad/method_ff.la \
+	tests/modules/bad/never_resolves.la \
 	tests/modules/bad/no_function.la \
 	tests/modules/bad/no_name.la \
 	tests/modules/bad/no_role.la \
 	tests/modules/bad/no_symbol.la \
 	tests/modules/bad/ops_size.la \
+	tests/modules/bad/prefix_password.la \
+	tests/modules/bad/reads_past_uname.la \
+	tests/modules/bad/resolves_cancelled.la \
+	tests/modules/bad/resolves_in_init.la \
+	tests/modules/bad/resolves_twice.la \
 	tests/modules/bad/schema.la \
 	tests/modules/bad/size_beyond.la \
 	tests/modules/bad/size_zero.la \
+	tests/modules/bad/slot_too_late.la \
 	tests/modules/bad/thread_at_load.la \
 	tests/modules/bad/thread_in_init.la \
+	tests/modules/bad/unchecked_malloc.la \
 	tests/modules/bad/undefined_symbol.la \
+	tests/modules/bad/writes_conf.la \
 	tests/modules/crash_request.la \
 	tests/modules/crash_start.la \
 	tests/modules/log_nothing.la \
@@ -183,6 +206,7 @@ FUZZERS = \
 	tests/fuzz/fuzz_request \
 	tests/fuzz/fuzz_socks4 \
 	tests/fuzz/fuzz_table \
+	tests/fuzz/fuzz_udp_header \
 	tests/fuzz/fuzz_userpass
 
 check_PROGRAMS += $(FUZZERS)
@@ -228,6 +252,12 @@ tests_fuzz_fuzz_socks4_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_fuzz_fuzz_socks4_CFLAGS = $(CORE_CFLAGS)
 tests_fuzz_fuzz_socks4_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_socks4_LDADD = $(FUZZ_LDADD)
+
+tests_fuzz_fuzz_udp_header_SOURCES = tests/fuzz/fuzz_udp_header.c $(FUZZ_MAIN)
+tests_fuzz_fuzz_udp_header_CPPFLAGS = $(CORE_CPPFLAGS)
+tests_fuzz_fuzz_udp_header_CFLAGS = $(CORE_CFLAGS)
+tests_fuzz_fuzz_udp_header_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_udp_header_LDADD = $(FUZZ_LDADD)
 
 tests_fuzz_fuzz_table_SOURCES = tests/fuzz/fuzz_table.c $(FUZZ_MAIN)
 tests_fuzz_fuzz_table_CPPFLAGS = $(CORE_CPPFLAGS)

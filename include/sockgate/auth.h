@@ -16,6 +16,7 @@
 #include <sockgate/addr.h>
 #include <sockgate/buf.h>
 #include <sockgate/session.h>
+#include <sockgate/socks.h>
 #include <sockgate/visibility.h>
 
 struct sg_instance;
@@ -108,5 +109,36 @@ SG_API void sg_answer_reason(struct sg_answer *answer, const char *reason);
  * RFC:    none.
  */
 SG_API void sg_answer_delay(struct sg_answer *answer, int64_t ms);
+
+/*
+ * Says what a SOCKS4 client is told if the login fails: SG_CD_NO_IDENTD or SG_CD_IDENT_DIFFERS instead of SG_CD_REJECTED.
+ * Other protocols have no word for that. Of a module that answers DECLINED nobody is told anything.
+ * Owner:  none.
+ * Blocks: never.
+ * Errors: none; any other CD counts as SG_CD_REJECTED.
+ * RFC:    the SOCKS4 memo.
+ */
+SG_API void sg_answer_cd(struct sg_answer *answer, enum sg_cd cd);
+
+/*
+ * Says that users of the instance may have changed: logins that succeeded before are forgotten by all workers, and those
+ * under way are not remembered. For a check() that sees that its file has another content.
+ * Owner:  none.
+ * Blocks: never.
+ * Errors: none. Before start() there is nothing to forget.
+ * RFC:    none.
+ */
+SG_API void sg_auth_changed(struct sg_instance *inst);
+
+/*
+ * In init(): has the core look at the state of a file (device, inode, size, times) once a second, and do what
+ * sg_auth_changed() does when it is another. For a module whose users stand in a file: while all who come are remembered,
+ * no check() would see that it has changed. The file is not read, and need not be there.
+ * Owner:  caller keeps @path, absolute.
+ * Blocks: never.
+ * Errors: -1: no memory, or the path is not absolute.
+ * RFC:    none.
+ */
+SG_API int sg_auth_watch(struct sg_instance *inst, const char *path) SG_CHECK;
 
 #endif

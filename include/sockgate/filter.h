@@ -3,7 +3,7 @@
  * filter.h - what a METHOD that encapsulates (as GSSAPI does) puts between the client and everything after the login.
  *
  * A filter turns plain octets into frames and frames into plain octets. The core uses it on the client's side for the
- * request, the replies and the relayed octets; a datagram is one frame. Codec convention: pure functions over octets.
+ * request, the replies and the relayed octets, and on datagrams, each of which is one frame. Codec convention: pure functions over octets.
  */
 #ifndef SOCKGATE_FILTER_H
 #define SOCKGATE_FILTER_H
@@ -31,6 +31,14 @@ struct sg_filter_ops {
      * max_plain. Returns the octets consumed, 0 if the frame is not complete yet, -1 if it is malformed: the session
      * ends. */
     ssize_t (*unwrap)(void *state, const uint8_t *wire, size_t len, struct sg_buf *out);
+
+    /*
+     * The same for datagrams: one frame holds the whole of one, headers included. Datagrams may be lost, doubled and come
+     * in any order, so these must not depend on what came before. -1: that datagram is dropped, the session goes on. Both
+     * NULL: the METHOD does not encapsulate datagrams, and UDP ASSOCIATE is refused.
+     */
+    int (*wrap_datagram)(void *state, const uint8_t *plain, size_t len, struct sg_buf *out);
+    int (*unwrap_datagram)(void *state, const uint8_t *wire, size_t len, struct sg_buf *out);
 
     /* The session ends: free the state. May be NULL. */
     void (*free)(void *state);

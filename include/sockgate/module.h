@@ -53,6 +53,7 @@
 #include <sockgate/session.h>
 #include <sockgate/socks.h>
 #include <sockgate/timer.h>
+#include <sockgate/udp.h>
 #include <sockgate/visibility.h>
 
 /* "SGmo": the first four octets of every descriptor. */
@@ -121,6 +122,16 @@ SG_API const void *sg_instance_conf(const struct sg_instance *inst);
  * RFC:    none.
  */
 SG_API const char *sg_instance_name(const struct sg_instance *inst);
+
+/*
+ * How many milliseconds a check() or work() of the instance may take in a helper (`helper.timeout`): who takes longer is
+ * killed. For init() of modules that have a time-out of their own.
+ * Owner:  none.
+ * Blocks: never.
+ * Errors: none.
+ * RFC:    none.
+ */
+SG_API int64_t sg_instance_timeout(const struct sg_instance *inst);
 
 /*
  * Keeps a pointer for the module: one per instance and process. What init() set is seen, copied, by every process.

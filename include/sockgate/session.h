@@ -53,7 +53,11 @@ struct sg_identity {
     const char *instance;      /* the auth instance that vouched for it, "" before AUTH is over */
 };
 
-/* What the client asks for (RFC 1928 section 4). */
+/*
+ * What the client asks for (RFC 1928 section 4). With UDP ASSOCIATE modules are asked several times: first about the
+ * association, when nobody knows yet where datagrams will go (no address, no name, port 0: who would have to know answers
+ * UNDECIDED), then about the destination of each datagram, by the address or name in the datagram.
+ */
 struct sg_request {
     size_t size;         /* sizeof(struct sg_request) in the core */
     uint8_t ver;         /* 5, or 4 for SOCKS4 */
@@ -64,6 +68,7 @@ struct sg_request {
     struct sg_addr addr; /* DST.ADDR, canonical, with the port; family NONE if a name was sent */
     const char *name; /* DST.ADDR as a name: checked octets, no trailing dot, not NUL-terminated; NULL if an address */
     size_t name_len;  /* 1-253 */
+    struct sg_addr source; /* UDP ASSOCIATE: where the client says that it will send from; what it left open is 0 */
 };
 
 /*

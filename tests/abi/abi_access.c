@@ -41,7 +41,7 @@ abi_session(struct sg_instance *inst, struct sg_session *s, const struct sg_requ
     EXPECT(inst, strcmp(sg_session_listener(s), "abi") == 0);
     EXPECT(inst, strcmp(sg_addr_format_ip(sg_session_client(s), text, sizeof text), "127.0.0.1") == 0);
     EXPECT(inst, sg_session_local(s)->port != 0 && sg_session_client(s)->port != 0);
-    EXPECT(inst, sg_session_request(s) == req && req->size == sizeof *req && req->cmd <= SG_CMD_BIND);
+    EXPECT(inst, sg_session_request(s) == req && req->size == sizeof *req && req->cmd <= SG_CMD_UDP_ASSOCIATE);
     EXPECT(inst, identity->size == sizeof *identity && identity->name_len == 5);
     EXPECT(inst, memcmp(identity->name, "alice", 5) == 0 && strcmp(identity->instance, "hello") == 0);
     EXPECT(inst, identity->method == 0x81 && identity->assurance == SG_ASSURANCE_KERBEROS);

@@ -39,6 +39,12 @@ abi_unwrap(void *state, const uint8_t *wire, size_t len, struct sg_buf *out)
     return chunk_turn(wire, taken, out) == -1 ? -1 : (ssize_t)taken;
 }
 
+static int
+abi_unwrap_datagram(void *state, const uint8_t *wire, size_t len, struct sg_buf *out)
+{
+    return abi_wrap(state, wire, len, out);
+}
+
 static void
 abi_filter_free(void *state)
 {
@@ -53,6 +59,8 @@ static const struct sg_filter_ops abi_filter = {
     .max_overhead = 0,
     .wrap = abi_wrap,
     .unwrap = abi_unwrap,
+    .wrap_datagram = abi_wrap,
+    .unwrap_datagram = abi_unwrap_datagram,
     .free = abi_filter_free,
 };
 
@@ -86,6 +94,7 @@ abi_answers(struct sg_instance *inst, struct sg_answer *answer)
     sg_answer_assurance(answer, SG_ASSURANCE_KERBEROS);
     sg_answer_reason(answer, "she said hello");
     sg_answer_delay(answer, 5);
+    sg_answer_cd(answer, SG_CD_NO_IDENTD);
 }
 
 static enum sg_verdict
@@ -108,6 +117,15 @@ abi_exchange(struct sg_instance *inst, struct sg_session *s, struct sg_buf *in, 
     return SG_OK;
 }
 
+static int
+abi_init(struct sg_instance *inst)
+{
+    EXPECT(inst, sg_auth_watch(inst, "relative") == -1);
+    EXPECT(inst, sg_auth_watch(inst, "/nowhere/at/all") == 0);
+    sg_auth_changed(inst);
+    return 0;
+}
+
 static void
 abi_stop(struct sg_instance *inst)
 {
@@ -124,6 +142,7 @@ static const struct sg_auth_ops abi_auth = {
 
 const struct sg_module sg_module = {
     SG_MODULE_HEAD("abi_auth"),
+    .init = abi_init,
     .stop = abi_stop,
     .auth = &abi_auth,
 };

@@ -24,6 +24,7 @@ helper_work(struct sg_instance *inst, const void *job, size_t len)
     const char *name = job;
 
     EXPECT(inst, len <= SG_HELPER_JOB_MAX);
+    EXPECT(inst, sg_instance_timeout(inst) == 2000 || sg_instance_timeout(inst) == 10000); /* given, the default */
     EXPECT(inst, nanosleep(&delay, NULL) == 0);
     return len > 0 && name[0] == 'x' ? SG_DENY : SG_DECLINED;
 }

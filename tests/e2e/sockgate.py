@@ -85,7 +85,8 @@ def config(listeners=None, rules=None, core=None, modules=(), hooks=None, timeou
     table = {'auth': ['none'], 'access': ['rules'], 'command': {'connect': 'connect'}}
     table.update(hooks or {})
     settings = {'module_dir': '@MODULES@', 'runtime_dir': '@DIR@/run', 'workers': 2, 'timeouts': timeouts or {},
-                'error_log': {'level': 'info'}}
+                'error_log': {'level': 'info'},
+                'logins': {'throttle': False}}  # most tests fail to log in on purpose
     if limits:
         settings['limits'] = limits
     settings.update(core or {})
@@ -100,6 +101,12 @@ def config(listeners=None, rules=None, core=None, modules=(), hooks=None, timeou
     instances = [entry for name, entry in standard.items() if name in wanted - own] + list(modules)
     return ''.join(f'{key} = {libconfig(value)};\n' for key, value in (
         ('core', settings), ('modules', instances), ('hooks', table), ('listeners', listeners)))
+
+
+def expand(text, folder):
+    for name, path in (('@DIR@', folder), ('@MODULES@', MODULES), ('@TESTS@', BUILD / 'tests')):
+        text = text.replace(name, str(path))
+    return text
 
 
 def names_used(value):
@@ -222,9 +229,7 @@ class Gateway:
         return env
 
     def expand(self, text):
-        for name, path in (('@DIR@', self.dir), ('@MODULES@', MODULES), ('@TESTS@', BUILD / 'tests')):
-            text = text.replace(name, str(path))
-        return text
+        return expand(text, self.dir)
 
     def write_config(self, text):
         """Puts a configuration in place, whole or not at all."""

@@ -127,6 +127,7 @@ def test_special_ranges(gateway, special):
             assert record['event'] == 'session_refused'
             assert record['target'] == socks.text_of((canonical, 9)), host
             assert 'tried' not in record and 'host' not in record
+            assert record['reason_text'].startswith(f'{canonical} is in a range (') and special in record['reason_text']
 
 
 def test_special_opens_what_it_names(gateway):

@@ -6,9 +6,11 @@ import threading
 
 import pytest
 
+import sockgate
 from conftest import needs_ipv6
 from logins import DECLINED, ERROR, OK, Logins, refusal
 from servers import Refusing
+from socks import GRANTED, REJECTED
 
 CLIENT, LOCAL = '127.0.0.9', '127.0.0.8'
 ASSERTED = 10
@@ -51,7 +53,7 @@ class Ident:
 
 
 def settings(port, ranges=None, **keys):
-    return {'ranges': ranges or [{'clients': ['127.0.0.0/8', '::1']}], 'port': port, **keys}
+    return {'ranges': ranges or [{'clients': ['127.0.0.0/8', '::1']}], 'port': port, 'timeout': '5s', **keys}
 
 
 def ask(answer, conf=None, address=CLIENT, local=LOCAL, kind='none', **keys):
@@ -139,6 +141,40 @@ def test_no_answer():
     with Refusing(CLIENT) as closed, Logins('auth_ident', settings(closed.where[1])) as logins:
         got = logins.ask('none', client=(CLIENT, 40000), local=(LOCAL, 1080))
     assert (got.verdict, got.reason) == (ERROR, 'ident: unavailable: Connection refused')
+
+
+@pytest.mark.parametrize('answer, userid, cd, reason', [
+    (b'{}:USERID:UNIX:alice\r\n', b'alice', GRANTED, 'closed'), (b'{}:USERID:UNIX:alice\r\n', b'', GRANTED, 'closed'),
+    (b'{}:USERID:UNIX:alice\r\n', b'root', 93, 'login_denied'), (b'{}:USERID:UNIX:alice\r\n', b'alic', 93, 'login_denied'),
+    (b'{}:ERROR:NO-USER\r\n', b'alice', REJECTED, 'login_denied'),
+    (b'SSH-2.0-x\r\n', b'alice', REJECTED, 'module_error'),
+    (None, b'alice', 92, 'module_error'), ('refused', b'alice', 92, 'module_error')])
+def test_socks4(gateway, target, answer, userid, cd, reason):
+    """S4-02, S4-03, S4-10: 92 is a host that cannot be asked, 93 one that names somebody else; both are the end of it."""
+    with (Refusing() if answer == 'refused' else Ident(answer, '127.0.0.1')) as server:
+        port = server.where[1] if answer == 'refused' else server.port
+        ident = {'name': 'ident', 'file': 'auth_ident.so', 'settings': settings(port, timeout='300ms')}
+        gw = gateway(sockgate.config([sockgate.listener(protocols=['socks4'])], modules=[ident], hooks={'auth': ['ident']}))
+        with gw.connect() as client:
+            reply = client.request4(*target.where, userid=userid)
+            assert (reply.vn, reply.cd) == (0, cd)
+            if cd == GRANTED:
+                target.accept().close()
+            else:
+                assert reply.octets[2:] == bytes(6)
+                client.expect_end()
+        end = gw.wait_end(client)
+    assert (end['reason'], end.get('userid', '')) == (reason, userid.decode())
+    assert end.get('user') == ('alice' if cd == GRANTED else None)
+    assert end['rep'] == ('00' if cd == GRANTED else '02')
+
+
+def test_time_for_it():
+    """ID-07: the helper must be given longer than the host; with the defaults of both it would be killed."""
+    ranges = [{'clients': ['127.0.0.1']}]
+    assert ('timeout: 30000 ms is not less than helper.timeout of the instance, 10000 ms' in
+            refusal('auth_ident', {'ranges': ranges}))
+    assert 'helper = { timeout = "15s"; }' in refusal('auth_ident', {'ranges': ranges, 'timeout': '10s'})
 
 
 def test_it_takes_a_switch():

@@ -156,7 +156,8 @@ def test_ident(gateway, target):
                                   (b'{}:ERROR:HIDDEN-USER\r\n', 2, 'none')):
         with Ident(answer, '127.0.0.1') as server:
             ident = {'name': 'ident', 'file': 'auth_ident.so', 'helper': HELPER, 'settings': {
-                'ranges': [{'clients': ['127.0.0.1'], 'users': ['alice']}], 'port': server.port}}
+                'ranges': [{'clients': ['127.0.0.1'], 'users': ['alice']}], 'port': server.port,
+                'timeout': '5s'}}
             gw = gateway(sockgate.config(rules=rules, modules=[ident], hooks={'auth': ['ident', 'none']}))
             with gw.connect() as client:
                 assert client.greet() == 0

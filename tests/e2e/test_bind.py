@@ -289,6 +289,19 @@ def test_any_peer(gateway):
         client.expect(failure(3))  # no address of that family is known to be good
 
 
+def test_special_ranges_of_any_peer(gateway):
+    """S5-B08, V11: what the rule for zeros says of special ranges is about zeros; a peer's own rule must say it too."""
+    rules = [{'allow': {'dst': '0.0.0.0/32'}, 'label': 'zeros', 'special': ['unspecified', 'loopback']},
+             {'allow': {'dst': '127.0.0.3'}, 'label': 'known', 'special': ['loopback']}, {'allow': {}, 'label': 'rest'}]
+    gw = gateway(config(rules=rules, any_peer=True))
+    client, reply = waiting(gw, '0.0.0.0')
+    stranger(reply)
+    with servers.peer(reply.host, reply.port, '127.0.0.3'):
+        assert client.reply().host == '127.0.0.3'
+    client.close()
+    assert gw.wait_end(client)['peers_refused'] == 1
+
+
 @pytest.mark.parametrize('rule, reason', [
     ({'deny': {'dst': '127.0.0.1'}}, 'access_request'), ({'allow': {'cmd': 'connect'}}, 'access_request'),
     ({'allow': {'cmd': 'bind'}}, 'special_range')])

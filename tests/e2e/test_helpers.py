@@ -254,6 +254,17 @@ def test_a_refusal_is_held_back(gateway):
     assert (record['reason'], record['user']) == ('login_denied', 'held')
 
 
+def test_a_delay_outlives_who_asked_for_it(gateway):
+    """V07: one who is unknown to all waits as long as one whose password is wrong, whoever is asked last."""
+    gw = gateway(pw_config(pw('first', settings={'delay': '900ms'}), pw('second', settings={'delay': '0s'})))
+    began = time.monotonic()
+    with asks(gw, b'stranger') as client:
+        assert status(client) == 1
+    assert time.monotonic() - began >= 0.9
+    record = gw.wait_end(client)
+    assert (record['reason'], record['instance'], record['user']) == ('login_denied', 'second', 'stranger')
+
+
 @pytest.mark.parametrize('at', ['start', 'reload'])
 def test_a_helper_that_cannot_start(gateway, at):
     """Nothing comes up, and at a reload the old generation goes on."""

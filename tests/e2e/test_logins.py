@@ -251,7 +251,16 @@ def test_secrets_are_wiped(gateway):
         client.send(b'\x01\x05alice\x20' + CANARY)
         network.wait_taken(client.sock)
     gw.wait_end(client)
-    found = [sockgate.title(pid) for pid in gw.processes() if holds(pid, CANARY[1:])]
+    with gw.connect() as client:
+        assert client.greet(b'\x80') == 0xff
+        client.send(userpass(b'alice', CANARY))  # although it is over
+        network.wait_taken(client.sock)
+    gw.wait_end(client)
+    with gw.connect() as client:
+        assert client.greet(b'\x02') == 2
+        client.send(b'\x01\x06alice\0', socks.counted(CANARY.decode()), userpass(b'alice', CANARY))
+        client.expect(b'\x01\x01')  # and is given time to read that
+        found = [sockgate.title(pid) for pid in gw.processes() if holds(pid, CANARY[1:])]
     assert not found
     assert CANARY.decode()[1:] not in gw.log()
     os.kill(marked, 0)

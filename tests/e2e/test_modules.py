@@ -414,9 +414,10 @@ def abi_config(**settings):
         modules=[module('abi_auth', name='hello', folder='abi'), module('abi_access', folder='abi'),
                  module('abi_conf', name='given', folder='abi', settings=dict(ABI_SETTINGS, **settings)),
                  module('abi_conf', name='defaults', folder='abi'), module('abi_command', folder='abi'),
-                 module('abi_bind', folder='abi'), module('abi_helper', folder='abi'), module('abi_log', folder='abi')],
+                 module('abi_bind', folder='abi'), module('abi_udp', folder='abi'), module('abi_helper', folder='abi'),
+                 module('abi_log', folder='abi')],
         hooks={'auth': ['hello'], 'access': ['abi_helper', 'given', 'defaults', 'abi_access'],
-               'command': {'connect': 'abi_command', 'bind': 'abi_bind'}, 'log': ['abi_log']})
+               'command': {'connect': 'abi_command', 'bind': 'abi_bind', 'udp_associate': 'abi_udp'}, 'log': ['abi_log']})
 
 
 def line_of(gw, words):
@@ -460,8 +461,14 @@ def test_abi_every_function_does_what_its_header_says(gateway, target):
             assert turned(client.recv_exactly(10))[:8] == where[:8]
             peer.send(b'ping')
             client.expect(turned(b'ping'))
+    with gw.connect('abi') as client:
+        client.greet(b'\x81')
+        client.send(b'hello\n' + turned(request('0.0.0.0', 0, cmd=socks.UDP_ASSOCIATE)))
+        client.expect(b'welcome\n')
+        assert turned(client.recv_exactly(10))[:8] == b'\x05\x00\x00\x01\x7f\x00\x00\x01'
     gw.wait_log('module "abi_bind": abi: the peer is here')
     gw.wait_log('module "abi_command": abi: relaying')
+    gw.wait_log('module "abi_udp": abi: associated')
     gw.signal(signal.SIGUSR1)
     gw.wait_log('module "abi_log": abi: reopened')
     gw.wait_log(r'module "abi_access": session [0-9a-f]{32}, client 127\.0\.0\.1:\d+, while thinking: '

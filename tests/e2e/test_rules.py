@@ -271,6 +271,26 @@ def test_explain(folder, args, status, words):
     assert '\x1b' not in done.stdout
 
 
+@pytest.mark.parametrize('host', ['0.0.0.0', '[::]'])
+def test_explain_any_peer(folder, host):
+    """S5-B05, S5-B08: a BIND to zeros is no question about zeros: each peer is judged when it comes."""
+    folder.config(rules_config([{'deny': {'dst': '10.0.0.0/8'}, 'label': 'inner'}, {'allow': {'cmd': 'bind'}, 'label': 'ftp'}],
+                               modules=[{'name': 'bind', 'file': 'cmd_bind.so', 'settings': {'any_peer': True}}],
+                               hooks={'command': {'connect': 'connect', 'bind': 'bind'}}))
+    ask = ['--command', 'bind', '--to', f'{host}:21']
+    done = folder.explain(*ask)
+    assert done.returncode == 4 and 'any peer: each is judged when it comes' in done.stdout
+    assert 'lookup: it depends on who connects (--resolves), rule "ftp"' in done.stdout
+    done = folder.explain(*ask, '--resolves', '10.1.1.1')
+    assert done.returncode == 3 and 'reason access_target, REP 02, rule "inner"' in done.stdout
+    done = folder.explain(*ask, '--resolves', '127.0.0.1')
+    assert done.returncode == 3 and 'reason special_range' in done.stdout
+    done = folder.explain(*ask, '--resolves', '10.1.1.1,203.0.113.1')
+    assert done.returncode == 0 and 'allow, 203.0.113.1 may connect' in done.stdout
+    done = folder.explain('--to', f'{host}:21')
+    assert done.returncode == 3, 'CONNECT is refused as ever'
+
+
 def test_explain_resolves_names(folder):
     """--resolve: the gateway's own lookup."""
     with dns.Server() as server:

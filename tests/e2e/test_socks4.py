@@ -1,10 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """SOCKS4 and SOCKS4a: requests, replies, and that they are no way past a login."""
 
-import os
-import shutil
-import subprocess
-
 import pytest
 
 import dns
@@ -226,39 +222,3 @@ def test_userid_is_only_a_claim(gateway, target):
         client.expect(FAILURE4)
         end = gw.wait_end(client)
     assert (end['reason'], end['user']) == ('access_request', '') and end['userid'].startswith('root')
-
-
-# ---- clients of others
-
-def run(*command, **keys):
-    return subprocess.run(command, capture_output=True, timeout=sockgate.PATIENCE, check=False, **keys)
-
-
-@pytest.fixture(name='page')
-def served_page():
-    with servers.FileServer(size=100_000) as server:
-        yield server
-
-
-@pytest.mark.skipif(not shutil.which('curl'), reason='curl is missing')
-@pytest.mark.parametrize('option, host', [('--socks4', '127.0.0.1'), ('--socks4a', 'four.test')])
-def test_curl(socks4, page, option, host, tmp_path):
-    """curl, with an address and with a name that the gateway looks up."""
-    done = run('curl', '-sS', '--noproxy', '', option, socks.text_of(socks4.address()), '-o', tmp_path / 'page',
-               f'http://{host}:{page.where[1]}/')
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / 'page').stat().st_size == page.size
-    end = socks4.wait_record(event='session_end', port=page.where[1])
-    assert (end['ver'], end['reason'], end.get('host', host)) == (4, 'closed', host)
-
-
-@pytest.mark.skipif(not (shutil.which('proxychains4') and shutil.which('curl')), reason='proxychains4 or curl is missing')
-def test_proxychains(socks4, page, tmp_path):
-    """proxychains4 with socks4, around a program that knows no proxy."""
-    host, port = socks4.address()
-    (tmp_path / 'chains.conf').write_text(f'strict_chain\n[ProxyList]\nsocks4 {host} {port} joe\n')
-    done = run('proxychains4', '-q', '-f', tmp_path / 'chains.conf', 'curl', '-sS', '-o', tmp_path / 'page', page.url,
-               env=dict(os.environ, no_proxy='*'))
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / 'page').stat().st_size == page.size
-    assert socks4.wait_record(event='session_end', userid='joe', target=socks.text_of(page.where))['ver'] == 4

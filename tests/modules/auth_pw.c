@@ -12,7 +12,7 @@
 
 struct pw_conf {
     struct sg_strings users;
-    int64_t delay; /* of the tricks "sleep" and "held", milliseconds */
+    int64_t delay; /* of the tricks "sleep", "held" and "stranger", milliseconds */
     bool start_fails;
 };
 
@@ -80,9 +80,11 @@ pw_trick(const struct pw_conf *conf, const char *name, struct sg_answer *answer)
         return sg_answer_name(answer, "somebody", 8) == 0 && sg_answer_group(answer, "staff") == 0 ? SG_OK : SG_ERROR;
     else if (strcmp(name, "expired") == 0)
         sg_answer_reason(answer, "account expired");
-    else if (strcmp(name, "held") == 0)
+    else if (strcmp(name, "held") == 0 || strcmp(name, "stranger") == 0)
         sg_answer_delay(answer, conf->delay);
     else
+        return SG_DECLINED;
+    if (strcmp(name, "stranger") == 0)
         return SG_DECLINED;
     return strcmp(name, "expired") == 0 || strcmp(name, "held") == 0 ? SG_DENY : SG_OK;
 }

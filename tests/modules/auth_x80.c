@@ -27,6 +27,7 @@
 struct x80_conf {
     const char *secret;
     int64_t delay; /* the proof is checked that much later: milliseconds */
+    bool datagrams;
 };
 
 static const struct sg_conf_item x80_items[] = {
@@ -40,6 +41,11 @@ static const struct sg_conf_item x80_items[] = {
       .offset = offsetof(struct x80_conf, delay),
       .def = "0",
       .help = "how long the proof is thought about" },
+    { .name = "datagrams",
+      .type = SG_CONF_BOOL,
+      .offset = offsetof(struct x80_conf, datagrams),
+      .def = "true",
+      .help = "are datagrams encapsulated too" },
     { .name = NULL },
 };
 
@@ -97,8 +103,38 @@ filter_unwrap(void *state, const uint8_t *wire, size_t len, struct sg_buf *out)
     return (ssize_t)(FRAME_HEAD + plain_len);
 }
 
+/* A datagram begins at the beginning of the key, whatever came before it. */
+static int
+filter_wrap_datagram(void *state, const uint8_t *plain, size_t len, struct sg_buf *out)
+{
+    struct x80_filter filter = *(struct x80_filter *)state;
+
+    filter.sent = 0;
+    return filter_wrap(&filter, plain, len, out);
+}
+
+static int
+filter_unwrap_datagram(void *state, const uint8_t *wire, size_t len, struct sg_buf *out)
+{
+    struct x80_filter filter = *(struct x80_filter *)state;
+
+    filter.received = 0;
+    return len > 0 && filter_unwrap(&filter, wire, len, out) == (ssize_t)len ? 0 : -1;
+}
+
 static const struct sg_filter_ops x80_filter_ops = {
     .size = sizeof x80_filter_ops,
+    .max_plain = FRAME_PLAIN_MAX,
+    .max_overhead = FRAME_HEAD,
+    .wrap = filter_wrap,
+    .unwrap = filter_unwrap,
+    .wrap_datagram = filter_wrap_datagram,
+    .unwrap_datagram = filter_unwrap_datagram,
+    .free = free,
+};
+
+static const struct sg_filter_ops x80_filter_no_datagrams = {
+    .size = sizeof x80_filter_no_datagrams,
     .max_plain = FRAME_PLAIN_MAX,
     .max_overhead = FRAME_HEAD,
     .wrap = filter_wrap,
@@ -107,14 +143,15 @@ static const struct sg_filter_ops x80_filter_ops = {
 };
 
 static int
-filter_install(struct sg_session *s, const struct x80_slot *slot)
+filter_install(struct sg_instance *inst, struct sg_session *s, const struct x80_slot *slot)
 {
+    const struct x80_conf *conf = sg_instance_conf(inst);
     struct x80_filter *filter = calloc(1, sizeof *filter);
 
     if (!filter)
         return -1;
     memcpy(filter->key, slot->nonce, sizeof filter->key);
-    if (sg_session_set_filter(s, &x80_filter_ops, filter) == -1) {
+    if (sg_session_set_filter(s, conf->datagrams ? &x80_filter_ops : &x80_filter_no_datagrams, filter) == -1) {
         free(filter);
         return -1;
     }
@@ -174,7 +211,7 @@ x80_proof(struct sg_instance *inst, struct sg_session *s, struct x80_slot *slot,
         return SG_DENY;
     }
     if (sg_answer_name(answer, slot->name, slot->name_len) == -1 || sg_answer_group(answer, "x80") == -1 ||
-        filter_install(s, slot) == -1)
+        filter_install(inst, s, slot) == -1)
         return SG_ERROR;
     if (conf->delay == 0)
         return SG_OK;

@@ -105,6 +105,54 @@ Test(access_rules, the_first_that_matches_decides)
     loaded_free(&loaded);
 }
 
+/*
+ * An association of which nobody knows where its datagrams will go: what is said about places can be neither true nor
+ * false, be it names, ranges or ports. Who is asked about a datagram knows.
+ */
+static const struct {
+    const char *rules;
+    enum sg_verdict association, datagram; /* to 192.0.2.7:53 */
+} udp[] = {
+    { "{ allow = { }; }", SG_OK, SG_OK },
+    { "{ allow = { cmd = \"connect\"; }; }", SG_DENY, SG_DENY },
+    { "{ deny = { cmd = \"udp_associate\"; }; },\n{ allow = { }; }", SG_DENY, SG_DENY },
+    { "{ allow = { dst_port = 53; }; }", SG_UNDECIDED, SG_OK },
+    { "{ allow = { dst_port = 54; }; }", SG_UNDECIDED, SG_DENY },
+    { "{ allow = { dst = \"a.test\"; }; }", SG_UNDECIDED, SG_DENY },
+    { "{ deny = { dst = \"192.0.2.0/24\"; }; },\n{ allow = { }; }", SG_UNDECIDED, SG_DENY },
+    { "{ deny = { dst = \"192.0.2.0/24\"; dst_port = 54; }; },\n{ allow = { }; }", SG_UNDECIDED, SG_OK },
+    { "{ deny = { dst = \"192.0.2.0/24\"; }; },\n{ deny = { }; }", SG_DENY, SG_DENY },
+    { "{ allow = { dst = \"192.0.2.0/24\"; }; },\n{ allow = { }; }", SG_OK, SG_OK },
+    { "{ allow = { dst = \"127.0.0.1\"; }; special = \"loopback\"; },\n{ allow = { }; }", SG_UNDECIDED, SG_OK },
+};
+
+Test(access_rules, associations)
+{
+    struct sg_record *rec = tables_record();
+
+    for (size_t i = 0; i < sizeof udp / sizeof udp[0]; i++) {
+        struct sg_request request, *req = &request;
+        struct sg_session session = { .rec = rec, .request = req };
+        struct sg_decision decision = { .size = sizeof decision };
+        const struct sg_access_ops *ops;
+        struct sg_instance *inst;
+        struct loaded loaded;
+
+        load_rules(&loaded, udp[i].rules);
+        cr_assert(loaded.hooks, "%s", loaded.messages);
+        inst = sg_instance_find(loaded.all, "acl");
+        ops = inst->mod->access;
+        *req = (struct sg_request){ .size = sizeof *req, .cmd = SG_CMD_UDP_ASSOCIATE };
+        cr_expect(ops->request(inst, &session, req, &decision) == udp[i].association, "row %zu", i);
+        decision = (struct sg_decision){ .size = sizeof decision };
+        cr_assert(sg_addr_parse("192.0.2.7", &req->addr) == 0);
+        req->port = 53;
+        cr_expect(ops->request(inst, &session, req, &decision) == udp[i].datagram, "row %zu", i);
+        loaded_free(&loaded);
+    }
+    free(rec);
+}
+
 static const struct {
     const char *rules, *message;
 } refused[] = {

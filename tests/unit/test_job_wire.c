@@ -71,6 +71,9 @@ answer(struct sg_answer *out)
     cr_assert(sg_answer_group(out, "") == 0);
     sg_answer_reason(out, "well known");
     sg_answer_delay(out, 1500);
+    sg_answer_cd(out, SG_CD_GRANTED); /* is none of a failure */
+    cr_expect_eq(out->cd, 0);
+    sg_answer_cd(out, SG_CD_IDENT_DIFFERS);
 }
 
 Test(job_wire, an_answer_arrives)
@@ -90,6 +93,7 @@ Test(job_wire, an_answer_arrives)
     cr_expect_str_eq(got.groups[1], "");
     cr_expect_str_eq(got.reason, "well known");
     cr_expect_eq(got.delay_ms, 1500);
+    cr_expect_eq(got.cd, SG_CD_IDENT_DIFFERS);
     sg_answer_free(&got);
     /* A whole number of fields may be an answer; anything else is none, and leaves nothing behind. */
     for (len = msg.len, msg.len = 0; msg.len < len; msg.len++) {
@@ -120,11 +124,12 @@ Test(job_wire, answers_that_are_none)
     static const char name[] = "a\0b";
     struct sg_answer got = { 0 };
     enum sg_verdict verdict;
-    const uint64_t large = 256;
+    const uint64_t large = 256, granted = SG_CD_GRANTED;
 
     refused(SG_TAG_GROUP, name, 3);
     refused(SG_TAG_USER, "mallory", 7); /* twice */
     refused(SG_TAG_WORK, "x", 1);
+    refused(SG_TAG_CD, &granted, sizeof granted);
     refused(60, "x", 1);
     refused(64, "x", 1);
     sg_msg_begin(&msg, SG_MSG_JOB_ANSWER);

@@ -46,22 +46,35 @@ static const struct sg_auth_ops walk_none = {
 static const struct sg_auth_ops walk_password = {
     .size = sizeof walk_password, .method = SG_METHOD_USERPASS, .in_worker = true, .check = walk_check
 };
+static enum sg_verdict
+walk_stub_check(struct sg_instance *inst, const struct sg_creds *creds, struct sg_answer *answer)
+{
+    (void)inst, (void)creds, (void)answer;
+    cr_assert_fail("a stub was asked");
+    return SG_OK;
+}
+
+static const struct sg_auth_ops walk_stub = {
+    .size = sizeof walk_stub, .method = SG_METHOD_USERPASS, .in_worker = true, .check = walk_stub_check, .stub = true
+};
 static const struct sg_module walk_modules[] = { { .name = "none", .auth = &walk_none },
-                                                 { .name = "password", .auth = &walk_password } };
+                                                 { .name = "password", .auth = &walk_password },
+                                                 { .name = "stub", .auth = &walk_stub } };
 static const struct sg_module_conf module_conf;
 static struct sg_instance walk_instances[] = {
     { .number = 1, .name = "none", .mod = &walk_modules[0], .conf = &module_conf },
     { .number = 2, .name = "password", .mod = &walk_modules[1], .conf = &module_conf },
+    { .number = 3, .name = "stub", .mod = &walk_modules[2], .conf = &module_conf },
 };
-static struct sg_instances instances = { .n = 2, .v = walk_instances };
+static struct sg_instances instances = { .n = 3, .v = walk_instances };
 
 static struct sg_conf conf;
 static struct sg_listener_conf listener_conf = { .name = "test", .protocols = SG_PROTOCOL_SOCKS5 };
-static struct sg_instance *auth[] = { &walk_instances[0], &walk_instances[1] };
-static struct sg_hooks hooks = { .n_auth = 2, .auth = auth };
+static struct sg_instance *auth[] = { &walk_instances[0], &walk_instances[1], &walk_instances[2] };
+static struct sg_hooks hooks = { .n_auth = 3, .auth = auth };
 static const struct sg_worker_listener listener = { .conf = &listener_conf, .hooks = &hooks, .fd = -1 };
 static struct sg_worker_status status;
-static const char *const names[] = { "test", "none", "password", NULL };
+static const char *const names[] = { "test", "none", "password", "stub", NULL };
 static struct tables tables;
 static struct sg_worker_boot boot = {
     .conf = &conf, .n_records = 8, .instances = &instances, .status = &status, .n_workers = 1

@@ -151,6 +151,28 @@ Test(record, unknown_command_and_errno)
     free(rec);
 }
 
+/* Counters of dropped datagrams: those that are not 0, as they are at that moment; an object in any case. */
+Test(record, udp_drops)
+{
+    struct sg_record *rec = bare();
+    uint32_t *drops;
+    const char *line;
+
+    cr_assert(sg_record_put(rec, &rec->user, "a", 1)); /* so that the arena is not aligned by chance */
+    drops = sg_record_udp_drops(rec);
+    cr_assert(drops != NULL && (uintptr_t)drops % sizeof *drops == 0);
+    line = tables_line(rec, SG_EVENT_SESSION_END, names);
+    cr_expect(strstr(line, "\"udp_drops\":{},") != NULL, "%s", line);
+    drops[SG_UDP_DROP_SENDER] = 3;
+    drops[SG_UDP_DROP_SOURCE] = UINT32_MAX;
+    line = tables_line(rec, SG_EVENT_SESSION_END, names);
+    cr_expect(strstr(line, "\"udp_drops\":{\"sender\":3,\"source\":4294967295},") != NULL, "%s", line);
+    cr_expect(strstr(tables_line(rec, SG_EVENT_SESSION_START, names), "udp_drops") == NULL);
+    rec->udp_drops.len = 3;
+    cr_expect(strstr(tables_line(rec, SG_EVENT_SESSION_END, names), "udp_drops") == NULL);
+    free(rec);
+}
+
 /* `ver` 4: a USERID of `userid` octets is there first, and what remains is for the reason. */
 static void
 longest_fits(uint8_t ver, size_t userid, size_t reason)
@@ -236,7 +258,7 @@ Test(record, words)
         for (unsigned j = 0; j < i; j++)
             cr_expect_str_neq(name, sg_reason_name((enum sg_reason)j));
     }
-    cr_expect_eq(refused, 10);
+    cr_expect_eq(refused, 12);
     cr_expect(sg_reason_refused(SG_REASON_LOGIN_DENIED) && !sg_reason_refused(SG_REASON_CONNECT_FAILED));
     cr_expect_str_eq(sg_event_name(SG_EVENT_SESSION_FAILED), "session_failed");
 }
