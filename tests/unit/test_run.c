@@ -288,8 +288,9 @@ Test(run, a_chain_without_end_is_stopped)
     start(answers, CLIENT, false);
     resolve_all(MODULES_MAX);
     cr_expect(ended == 1 && outcome == SG_OUTCOME_ERROR);
-    cr_expect(strstr(log_text(), "module \"fake\": session 00000000000000000000000000000000, client -, while client: module_error: more than 64"), "%s",
-              log_text());
+    cr_expect(strstr(log_text(), "module \"fake\": session 00000000000000000000000000000000, client -, while client: "
+                                 "module_error: more than 64"),
+              "%s", log_text());
 }
 
 Test(run, a_label_that_fits_no_record_is_an_error)
