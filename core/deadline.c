@@ -12,6 +12,9 @@
 
 #include "clock.h"
 
+/* So many expire in one turn of the loop: thousands may be due at once, and their ends must not keep others waiting. */
+#define DEADLINE_BATCH 64
+
 static void
 queue_schedule(struct sg_deadline_queue *queue, int64_t now_ms)
 {
@@ -31,8 +34,8 @@ queue_timer_fired(struct ev_loop *loop, ev_timer *timer, int revents)
     int64_t now_ms = sg_mono_ms();
 
     (void)loop, (void)revents;
-    /* What expires may arm itself again: it is then due later than now, so this ends. */
-    while (queue->head && queue->head->due_ms <= now_ms) {
+    /* The rest is due in the next turn. */
+    for (unsigned n = 0; n < DEADLINE_BATCH && queue->head && queue->head->due_ms <= now_ms; n++) {
         struct sg_deadline *deadline = queue->head;
 
         sg_deadline_disarm(deadline);

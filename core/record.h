@@ -211,7 +211,8 @@ void sg_record_set_dry_run(struct sg_record *rec, const char *label, uint8_t ver
 /* Makes `rec`, all zero but for `use`, an event of now; `about`: whom it is about, NULL: nobody. It still needs an id. */
 void sg_record_event_begin(struct sg_record *rec, enum sg_event event, const struct sg_record *about);
 /* 32 hexadecimal digits and a NUL. */
-void sg_record_id(const struct sg_record *rec, char text[33]);
+#define SG_RECORD_ID_TEXT 33
+void sg_record_id(const struct sg_record *rec, char text[SG_RECORD_ID_TEXT]);
 /* Likewise that of `cause`; false: there is none. */
 bool sg_record_cause(const struct sg_record *rec, char text[33]);
 

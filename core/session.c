@@ -79,7 +79,7 @@ sg_session_goto(struct sg_session *s, enum sg_state to)
 {
     /* Whoever asks for a request has logged in: whatever else goes wrong, this holds. */
     if (!sg_state_may_follow(s->state, to) || (to == SG_STATE_REQUEST && !s->rec->identified)) {
-        sg_logf(SG_LOG_ERR, "session %s: %s cannot follow %s: this is a bug", s->id, states[to].name,
+        sg_logf(SG_LOG_ERR, "session %s: %s cannot follow %s: this is a bug", sg_session_id(s), states[to].name,
                 states[s->state].name);
         sg_session_reason(s, SG_REASON_INTERNAL_ERROR, 0);
         if (s->state != SG_STATE_END && to != SG_STATE_END)
@@ -107,7 +107,6 @@ session_record(struct sg_session *s)
 {
     struct sg_record *rec = s->rec;
 
-    sg_record_id(rec, s->id);
     rec->listener = sg_journal_name(s->listener->conf->name);
     rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);
     rec->accepted_mono_ms = sg_mono_ms();
@@ -251,7 +250,6 @@ sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr
     s->rec = (struct sg_record *)(s + 1);
     s->rec->client = *client;
     s->rec->local = listener->conf->address;
-    sg_record_id(s->rec, s->id);
     s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
     return s;
 }
@@ -301,6 +299,7 @@ sg_session_blank_end(struct sg_session *s)
     session_modules_end(s);
     sg_worker_undefer(&s->step);
     free(s->request);
+    free(s->id);
     free(s);
 }
 
@@ -310,6 +309,9 @@ sg_session_end(struct sg_session *s, bool abort)
     if (s->state == SG_STATE_END)
         return;
     sg_login_cancel(s);
+    /* Modules that are told of the end may ask for the id, which goes with the record. */
+    if (s->slots != NULL || s->pendings != NULL)
+        (void)sg_session_id(s);
     sg_udp_stop(s->udp); /* it has something to say in the record */
     session_write_end(s);
     sg_session_goto(s, SG_STATE_END);
@@ -379,6 +381,7 @@ sg_session_reap(void)
         free(s->conn);
         sg_buf_free(&s->in);
         sg_buf_free(&s->out);
+        free(s->id);
         free(s);
     }
 }

@@ -89,19 +89,19 @@ struct sg_session {
     int64_t waited_since_ms;  /* handshake: since when we wait for the client */
     int32_t waited_ms;        /* and how long we have before */
     uint32_t unconsumed;      /* AUTH: octets in `in` that exchange() did not want yet */
-    char id[33];
-    uint8_t state;           /* enum sg_state */
-    uint8_t command_rep;     /* sg_session_set_rep() */
-    uint8_t special_allowed; /* special ranges that the OK at request allows */
-    bool waiting : 1;        /* for octets of the client: the handshake clock runs */
-    bool stay : 1;           /* COMMAND: a client that ends its side has left */
-    bool eof : 1;            /* the client has ended its side */
-    bool encapsulated : 1;   /* AUTH is over and there is a filter */
-    bool asked : 1;          /* AUTH: exchange() has been called */
-    bool asking : 1;         /* AUTH: and will answer later */
-    bool undecided : 1;      /* request access ended UNDECIDED */
-    bool shut : 1;           /* CLOSING: our side has ended */
-    bool ending : 1;         /* to be ended, as soon as no code of a module is on the stack */
+    char *id;                 /* as text, from when somebody has asked for it; else NULL */
+    uint8_t state;            /* enum sg_state */
+    uint8_t command_rep;      /* sg_session_set_rep() */
+    uint8_t special_allowed;  /* special ranges that the OK at request allows */
+    bool waiting : 1;         /* for octets of the client: the handshake clock runs */
+    bool stay : 1;            /* COMMAND: a client that ends its side has left */
+    bool eof : 1;             /* the client has ended its side */
+    bool encapsulated : 1;    /* AUTH is over and there is a filter */
+    bool asked : 1;           /* AUTH: exchange() has been called */
+    bool asking : 1;          /* AUTH: and will answer later */
+    bool undecided : 1;       /* request access ended UNDECIDED */
+    bool shut : 1;            /* CLOSING: our side has ended */
+    bool ending : 1;          /* to be ended, as soon as no code of a module is on the stack */
 
     struct sg_instance *auth; /* the instance that serves METHOD */
     struct sg_login *login;   /* AUTH: that is being checked; NULL: none */

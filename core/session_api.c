@@ -9,7 +9,12 @@
 const char *
 sg_session_id(const struct sg_session *s)
 {
-    return s->id;
+    struct sg_session *own = (struct sg_session *)(uintptr_t)s;
+
+    /* Few are ever asked, and none that has said nothing yet. */
+    if (s->id == NULL && (own->id = malloc(SG_RECORD_ID_TEXT)) != NULL)
+        sg_record_id(s->rec, own->id);
+    return s->id != NULL ? s->id : "";
 }
 
 const struct sg_addr *

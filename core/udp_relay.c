@@ -207,7 +207,11 @@ sg_udp_client_ready(struct ev_loop *loop, ev_io *io, int revents)
     struct sg_udp *udp = SG_CONTAINER(io, struct sg_udp, io);
     const unsigned n = sg_udp_receive(io->fd);
 
-    (void)loop, (void)revents;
+    (void)loop;
+    if ((revents & EV_ERROR) != 0) {
+        sg_session_unwatched(udp->session);
+        return;
+    }
     relay_look_at_images(udp);
     for (unsigned i = 0; i < n; i++) {
         struct sg_udp_packet *packet = sg_udp_packet(i);
@@ -283,7 +287,11 @@ sg_udp_target_ready(struct ev_loop *loop, ev_io *io, int revents)
     const unsigned n = sg_udp_receive(io->fd);
     struct sg_udp_sent sent = { .octets = 0 };
 
-    (void)loop, (void)revents;
+    (void)loop;
+    if ((revents & EV_ERROR) != 0) {
+        sg_session_unwatched(udp->session);
+        return;
+    }
     relay_look_at_images(udp);
     for (unsigned i = 0; i < n; i++)
         relay_down(udp, sg_udp_packet(i), &sent);

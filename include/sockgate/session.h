@@ -75,7 +75,7 @@ struct sg_request {
  * The session's id: 32 hexadecimal digits, unique over all gateways and restarts; NUL-terminated.
  * Owner:  the core; good as long as the session.
  * Blocks: never.
- * Errors: none.
+ * Errors: "" if memory is short.
  * RFC:    none.
  */
 SG_API const char *sg_session_id(const struct sg_session *s);

@@ -102,6 +102,35 @@ Test(deadline, moves_to_another_queue)
     cr_assert_str_eq(order, "cba");
 }
 
+static unsigned n_expired;
+
+static void
+count_expired(struct sg_deadline *deadline)
+{
+    (void)deadline;
+    n_expired++;
+}
+
+/* Others get their turn between them, and none is forgotten. */
+Test(deadline, many_expire_in_several_turns)
+{
+    static struct sg_deadline many[1000];
+    unsigned most = 0;
+
+    for (size_t i = 0; i < 1000; i++) {
+        many[i].expired = count_expired;
+        sg_deadline_arm(&queue, &many[i]);
+    }
+    while (queue.head != NULL) {
+        const unsigned before = n_expired;
+
+        (void)ev_run(loop, EVRUN_ONCE);
+        most = n_expired - before > most ? n_expired - before : most;
+    }
+    cr_assert_eq(n_expired, 1000);
+    cr_assert_leq(most, 64, "%u in one turn", most);
+}
+
 /* Each place of a queue: head, middle, tail, the only one; and twice. */
 Test(deadline, disarmed_does_not_expire)
 {

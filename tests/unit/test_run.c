@@ -288,8 +288,9 @@ Test(run, a_chain_without_end_is_stopped)
     start(answers, CLIENT, false);
     resolve_all(MODULES_MAX);
     cr_expect(ended == 1 && outcome == SG_OUTCOME_ERROR);
-    cr_expect(strstr(log_text(), "module \"fake\": session , client -, while client: module_error: more than 64"), "%s",
-              log_text());
+    cr_expect(strstr(log_text(), "module \"fake\": session 00000000000000000000000000000000, client -, while client: "
+                                 "module_error: more than 64"),
+              "%s", log_text());
 }
 
 Test(run, a_label_that_fits_no_record_is_an_error)
@@ -446,12 +447,13 @@ lines_with(const char *words)
 
 Test(run, lines_that_strangers_provoke_are_bounded)
 {
+    static char id[] = "0123456789abcdef";
     struct sg_instance *inst;
 
     begin("o");
     inst = list[0];
     inst->lines.second = INT64_MAX; /* as if the second was new */
-    (void)snprintf(session.id, sizeof session.id, "0123456789abcdef");
+    session.id = id;
     sg_session_doing(&session, "testing");
     for (unsigned i = 0; i < 25; i++)
         sg_slog(inst, &session, i == 20 ? SG_LOG_DEBUG : SG_LOG_WARN, "line %u", i);
