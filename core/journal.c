@@ -23,10 +23,10 @@ static struct {
     uint32_t *ring;
     char *records;
     int bell;
-    bool strict, due;   /* due: there is something since the last bell */
-    uint64_t reclaimed; /* entries of the ring whose slots are back */
-    uint64_t seen_done; /* what acks->done was when it was last looked at */
-    int64_t seen_at_ms; /* when it was seen to move, or had to begin to */
+    bool strict, due;                /* due: there is something since the last bell */
+    uint64_t reclaimed;              /* entries of the ring whose slots are back */
+    uint64_t seen_done;              /* what acks->done was when it was last looked at */
+    int64_t seen_at_ms;              /* when it was seen to move, or had to begin to */
     uint64_t epoch, serial, counter; /* of ids */
     uint32_t *free;
     size_t n_free, n_events, max_events; /* events: not yet written */

@@ -24,8 +24,7 @@ mt_client_open(struct mt_world *w, struct mt_client *c)
 
     (void)w;
     *c = (struct mt_client){ .fd = -1 };
-    if (!sg_session_reserve() ||
-        socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == -1)
+    if (!sg_session_reserve() || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) == -1)
         return -1;
     c->fd = pair[1];
     c->s = sg_session_new(&w->listener, pair[0], &from, &here);

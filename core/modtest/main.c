@@ -21,6 +21,7 @@
 #define HANG_WORKER_MS 10000
 #define HANG_HELPER_MS 30000
 #define SCENE_MS 120000
+#define WAIT_MAX_MS 60000
 #define POLL_US 5000
 #define MEMORY_MAX 64
 
@@ -59,12 +60,14 @@ static int
 options(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "login", required_argument, NULL, 'l' }, { "wait", required_argument, NULL, 'w' },
-        { "verbose", no_argument, NULL, 'v' },     { "help", no_argument, NULL, 'h' },
+        { "login", required_argument, NULL, 'l' },
+        { "wait", required_argument, NULL, 'w' },
+        { "verbose", no_argument, NULL, 'v' },
+        { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     static char path[PATH_MAX];
-    char *colon;
+    char *colon, *end;
     int c;
 
     while ((c = getopt_long(argc, argv, "l:w:vh", longs, NULL)) != -1)
@@ -79,12 +82,18 @@ options(int argc, char **argv)
             mt_options.user = optarg;
             mt_options.password = strndup(colon + 1, 254);
             break;
-        case 'w': mt_options.wait_ms = atoll(optarg) * 1000; break;
+        case 'w':
+            mt_options.wait_ms = strtol(optarg, &end, 10) * 1000;
+            if (*end != '\0' || mt_options.wait_ms <= 0 || mt_options.wait_ms > WAIT_MAX_MS) {
+                (void)fputs("sockgate-modtest: --wait is a number of seconds, 1-60\n", stderr);
+                return EXIT_USAGE;
+            }
+            break;
         case 'v': verbose = true; break;
         case 'h': usage(stdout); return 0;
         default: usage(stderr); return EXIT_USAGE;
         }
-    if (optind == argc || argc - optind > 2 || mt_options.wait_ms <= 0) {
+    if (optind == argc || argc - optind > 2) {
         usage(stderr);
         return EXIT_USAGE;
     }

@@ -165,7 +165,7 @@ struct mt_client {
     struct sg_session *s;
     int fd;
     size_t received;
-    bool gone;     /* the gateway has closed */
+    bool gone; /* the gateway has closed */
 };
 
 #define MT_SCRIPT_MAX 8192

@@ -53,8 +53,8 @@ static const struct {
       "a handle was resolved twice: end each with exactly one sg_pending_resolve()" },
     { "of a handle that is dead",
       "a handle was resolved after it had ended: forget it in cancel(), and once it is resolved" },
-    { "sg_pending_new() outside",
-      "sg_pending_new() was called outside a callback that may answer SG_AGAIN, or twice in one: make handles only there" },
+    { "sg_pending_new() outside", "sg_pending_new() was called outside a callback that may answer SG_AGAIN, or twice "
+                                  "in one: make handles only there" },
     { "SG_AGAIN without a handle", "SG_AGAIN was answered without a handle: call sg_pending_new() first" },
     { "SG_AGAIN is no answer", "a handle was resolved with SG_AGAIN: resolve it with the verdict itself" },
     { "the label of its decision", "the label of a decision has more than 63 octets: no record could hold it" },
@@ -100,7 +100,8 @@ void
 mt_start_failed(const char *where)
 {
     mt_log_read();
-    mt_mistake("start() fails in a %s: %s", where, log_said[0] != '\0' ? log_said : "it does not say why in the error log");
+    mt_mistake("start() fails in a %s: %s", where,
+               log_said[0] != '\0' ? log_said : "it does not say why in the error log");
 }
 
 bool

@@ -38,7 +38,7 @@ static uint8_t
 script_method(void)
 {
     return (mt_shared->roles & MT_AUTH) != 0 && mt_shared->method != SG_METHOD_GSSAPI ? (uint8_t)mt_shared->method
-                                                                                     : (uint8_t)SG_METHOD_NONE;
+                                                                                      : (uint8_t)SG_METHOD_NONE;
 }
 
 static void

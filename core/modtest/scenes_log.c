@@ -113,6 +113,7 @@ static void
 log_full(struct sg_instance *inst)
 {
     const struct rlimit none = { 0, RLIM_INFINITY };
+    const struct sigaction ignore = { .sa_handler = SIG_IGN };
     struct rlimit before;
     struct stat st;
     int status, fd;
@@ -120,7 +121,7 @@ log_full(struct sg_instance *inst)
     if (inst->mod->log->descriptor == NULL || (fd = inst->mod->log->descriptor(inst)) == -1 || fstat(fd, &st) == -1 ||
         !S_ISREG(st.st_mode))
         return;
-    (void)signal(SIGXFSZ, SIG_IGN);
+    (void)sigaction(SIGXFSZ, &ignore, NULL);
     (void)getrlimit(RLIMIT_FSIZE, &before);
     (void)setrlimit(RLIMIT_FSIZE, &none);
     log_events(3);

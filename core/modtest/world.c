@@ -59,8 +59,7 @@ world_text(char *text, size_t size, bool peek)
         "  resolver = { servers = [ \"127.0.0.1:9\" ]; hosts = \"\"; tries = 1; }; };\n"
         "hooks = { auth = [ %s%s%s ]; access = [ %s\"grant\" ]; command = { %s%s };%s };\n"
         "listeners = ( { name = \"modtest\"; address = \"127.0.0.1\"; port = 1080; } );\n",
-        mt_options.file, mt_options.settings,
-        !peek && (check || has(MT_WORKS)) ? " helper = { processes = 1; };" : "",
+        mt_options.file, mt_options.settings, !peek && (check || has(MT_WORKS)) ? " helper = { processes = 1; };" : "",
         !peek && check && mt_shared->method == SG_METHOD_USERPASS ? " empty_password = true;" : "",
         none ? "{ name = \"none\"; file = \"auth_none.so\"; }," : "",
         connect ? ", { name = \"connect\"; file = \"cmd_connect.so\"; }" : "", auth ? "\"module\"" : "",

@@ -91,9 +91,8 @@ call_end(const struct call *call)
     struct rusage now;
 
     (void)getrusage(RUSAGE_THREAD, &now);
-    if (!call_may_block(running) &&
-        ((wall >= WALL_MAX_MS && now.ru_nvcsw > call->usage.ru_nvcsw) ||
-         call_cpu_ms(&now) - call_cpu_ms(&call->usage) > CPU_MAX_MS))
+    if (!call_may_block(running) && ((wall >= WALL_MAX_MS && now.ru_nvcsw > call->usage.ru_nvcsw) ||
+                                     call_cpu_ms(&now) - call_cpu_ms(&call->usage) > CPU_MAX_MS))
         mt_mistake("%s blocks its worker: nothing there may take longer than a moment; make a handle, and have a timer "
                    "or work() in a helper resolve it",
                    mt_hook_name(running));

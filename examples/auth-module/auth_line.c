@@ -145,9 +145,6 @@ static const struct sg_auth_ops line_auth = {
 };
 
 const struct sg_module sg_module = {
-    SG_MODULE_HEAD("auth_line"),
-    .version = "0.1.0",
-    .conf = line_items,
-    .conf_size = sizeof(struct line_conf),
-    .auth = &line_auth,
+    SG_MODULE_HEAD("auth_line"),           .version = "0.1.0", .conf = line_items,
+    .conf_size = sizeof(struct line_conf), .auth = &line_auth,
 };

@@ -21,8 +21,7 @@ PASSWORD = 20  # the assurance
 
 
 def pw(name='pw', users=tuple(USERS), settings=None, **keys):
-    """Nothing is remembered unless a test wants it: a helper is asked each time."""
-    return module('auth_pw', name=name, settings=dict(users=list(users), **settings or {}), **{'cache': '0s', **keys})
+    return module('auth_pw', name=name, settings=dict(users=list(users), **settings or {}), **keys)
 
 
 def pw_config(*instances, auth=None, **keys):

@@ -31,6 +31,5 @@ static const struct sg_auth_ops believes_auth = { .size = sizeof believes_auth,
                                                   .exchange = believes_exchange,
                                                   .max_message = 257 };
 
-const struct sg_module sg_module = { SG_MODULE_HEAD("believes_length"),
-                                     .session_size = sizeof(struct believes_slot),
+const struct sg_module sg_module = { SG_MODULE_HEAD("believes_length"), .session_size = sizeof(struct believes_slot),
                                      .auth = &believes_auth };

@@ -55,8 +55,5 @@ static const struct sg_log_ops lies_log = {
     .size = sizeof lies_log, .event = lies_event, .commit = lies_commit, .descriptor = lies_descriptor
 };
 
-const struct sg_module sg_module = { SG_MODULE_HEAD("commit_lies"),
-                                     .conf = lies_items,
-                                     .conf_size = sizeof(struct lies_conf),
-                                     .start = lies_start,
-                                     .log = &lies_log };
+const struct sg_module sg_module = { SG_MODULE_HEAD("commit_lies"), .conf = lies_items,
+                                     .conf_size = sizeof(struct lies_conf), .start = lies_start, .log = &lies_log };

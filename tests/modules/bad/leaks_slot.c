@@ -28,7 +28,5 @@ leaks_session_end(struct sg_instance *inst, struct sg_session *s)
 
 static const struct sg_access_ops leaks_access = { .size = sizeof leaks_access, .client = leaks_client };
 
-const struct sg_module sg_module = { SG_MODULE_HEAD("leaks_slot"),
-                                     .session_size = sizeof(struct leaks_slot),
-                                     .session_end = leaks_session_end,
-                                     .access = &leaks_access };
+const struct sg_module sg_module = { SG_MODULE_HEAD("leaks_slot"), .session_size = sizeof(struct leaks_slot),
+                                     .session_end = leaks_session_end, .access = &leaks_access };

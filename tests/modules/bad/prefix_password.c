@@ -15,9 +15,8 @@ prefix_check(struct sg_instance *inst, const struct sg_creds *creds, struct sg_a
     return creds->secret_len < sizeof secret && memcmp(creds->secret, secret, creds->secret_len) == 0 ? SG_OK : SG_DENY;
 }
 
-static const struct sg_auth_ops prefix_auth = { .size = sizeof prefix_auth,
-                                                .method = SG_METHOD_USERPASS,
-                                                .assurance = SG_ASSURANCE_PASSWORD,
-                                                .check = prefix_check };
+static const struct sg_auth_ops prefix_auth = {
+    .size = sizeof prefix_auth, .method = SG_METHOD_USERPASS, .assurance = SG_ASSURANCE_PASSWORD, .check = prefix_check
+};
 
 const struct sg_module sg_module = { SG_MODULE_HEAD("prefix_password"), .auth = &prefix_auth };

@@ -30,6 +30,5 @@ cancelled_cancel(struct sg_instance *inst, struct sg_pending *pending)
 
 static const struct sg_access_ops cancelled_access = { .size = sizeof cancelled_access, .request = cancelled_request };
 
-const struct sg_module sg_module = { SG_MODULE_HEAD("resolves_cancelled"),
-                                     .cancel = cancelled_cancel,
+const struct sg_module sg_module = { SG_MODULE_HEAD("resolves_cancelled"), .cancel = cancelled_cancel,
                                      .access = &cancelled_access };

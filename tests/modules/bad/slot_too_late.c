@@ -28,6 +28,5 @@ late_client(struct sg_instance *inst, struct sg_session *s, struct sg_decision *
 
 static const struct sg_access_ops late_access = { .size = sizeof late_access, .client = late_client };
 
-const struct sg_module sg_module = { SG_MODULE_HEAD("slot_too_late"),
-                                     .session_size = sizeof(struct late_slot),
+const struct sg_module sg_module = { SG_MODULE_HEAD("slot_too_late"), .session_size = sizeof(struct late_slot),
                                      .access = &late_access };

@@ -25,7 +25,5 @@ writes_client(struct sg_instance *inst, struct sg_session *s, struct sg_decision
 
 static const struct sg_access_ops writes_access = { .size = sizeof writes_access, .client = writes_client };
 
-const struct sg_module sg_module = { SG_MODULE_HEAD("writes_conf"),
-                                     .conf = writes_items,
-                                     .conf_size = sizeof(struct writes_conf),
-                                     .access = &writes_access };
+const struct sg_module sg_module = { SG_MODULE_HEAD("writes_conf"), .conf = writes_items,
+                                     .conf_size = sizeof(struct writes_conf), .access = &writes_access };
