@@ -43,7 +43,7 @@ def test_a_password_file(gateway, target, folder):
     """Rules see name and groups; who is refused gets STATUS 01, and the record says why; a new file counts at once."""
     path = users_file(folder, f'alice:{crypt("secret")}:staff\nbob:{crypt("hunter2")}\n')
     gw = gateway(sockgate.config(rules=[{'allow': {'group': 'staff'}, 'special': ['loopback']}],
-                                 modules=[file_instance(path)], hooks={'auth': ['file']}))
+                                 modules=[file_instance(path, cache='0s')], hooks={'auth': ['file']}))
     with gw.connect() as client:
         assert client.login(b'alice', b'secret') == 0
         assert client.request(*target.where).rep == 0
