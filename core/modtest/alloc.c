@@ -194,6 +194,9 @@ alloc_end(void *block)
         kept += head->size;
 }
 
+/* The C library's headers name what they are given otherwise. */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
 SG_EXPORT void *
 malloc(size_t size)
 {
@@ -265,5 +268,7 @@ malloc_usable_size(void *block)
 {
     return block != NULL ? alloc_head(block)->size : 0;
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 #endif

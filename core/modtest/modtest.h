@@ -121,7 +121,7 @@ const char *mt_guard_blame(const void *address);
 /* Puts wrappers around all functions of the instance's module. */
 void mt_wrap(struct sg_instances *all, struct sg_instance *inst);
 /* In which kind of process are we? Only in a worker time counts. */
-void mt_wrap_process(enum sg_process process);
+void mt_wrap_process(enum sg_process kind);
 enum mt_hook mt_wrap_hook(void); /* which function of the module runs in this process? */
 bool mt_wrap_inside(void);       /* does any code of the module run? */
 void mt_wrap_loading(bool loading);
