@@ -13,8 +13,8 @@
 
 #include "addrs.h"
 #include "advertise.h"
+#include "conn.h"
 #include "container.h"
-#include "dial.h"
 #include "evaluate.h"
 #include "peers.h"
 #include "pipes.h"

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "addrs.h"
+#include "conn.h"
 #include "container.h"
 #include "evaluate.h"
 #include "pipes.h"
@@ -171,29 +172,6 @@ dial_failed(struct sg_dial *dial)
     }
     sg_session_reason(dial->session, dial->reason, dial->err);
     dial_finish(dial, &result);
-}
-
-/* Most sessions are over before a peer could vanish unnoticed: they are spared these system calls. */
-static void
-conn_settled(struct sg_deadline *deadline)
-{
-    const struct sg_conn *conn = SG_CONTAINER(deadline, struct sg_conn, settle);
-
-    sg_socket_options(conn->fd, &sg_worker_boot()->conf->core.timeouts);
-}
-
-struct sg_conn *
-sg_conn_new(int fd)
-{
-    struct sg_conn *conn = calloc(1, sizeof *conn);
-
-    if (conn == NULL)
-        return NULL;
-    conn->fd = fd;
-    ev_init(&conn->io, NULL); /* the relay says what for */
-    conn->settle.expired = conn_settled;
-    sg_deadline_arm(sg_worker_queue(SG_QUEUE_SETTLE), &conn->settle);
-    return conn;
 }
 
 static void attempt_connect_failed(struct dial_attempt *attempt, int err);

@@ -18,7 +18,5 @@
 /* Stops everything; done() will not be called any more. NULL is ignored. */
 void sg_dial_stop(struct sg_dial *dial);
 void sg_dial_free(struct sg_dial *dial);
-/* A connection that stands, for s->conn, which owns the descriptor then. NULL: no memory. */
-struct sg_conn *sg_conn_new(int fd);
 
 #endif

@@ -148,8 +148,7 @@ json_member(struct sg_json *json, const char *name)
     if (mark > 1)
         *at++ = ',';
     *at++ = '"';
-    memcpy(at, name, n);
-    at += n;
+    at = mempcpy(at, name, n);
     *at++ = '"';
     *at++ = ':';
     json->len = (size_t)(at - json->text);

@@ -31,6 +31,7 @@ core_libcore_a_SOURCES = \
 	core/conf_saved.c \
 	core/conf_scan.c \
 	core/conf_text.c \
+	core/conn.c \
 	core/ctl.c \
 	core/deadline.c \
 	core/default_conf.c \

@@ -319,11 +319,12 @@ logger_ended(void)
         return true;
     if (!logger.finishing)
         return false;
-    if (logger.tables == NULL || !logger.locked)
-        return true;
     if (logger.finish_by_ms == 0)
         logger.finish_by_ms = sg_mono_ms() + LOGGER_FINISH_MS;
-    if (!sg_sinks_failing() || sg_mono_ms() < logger.finish_by_ms)
+    /* Without the lock nothing is known of what there is to write: whoever had it before us is about to let go. */
+    if (logger.locked && logger.tables == NULL)
+        return true;
+    if ((logger.locked && !sg_sinks_failing()) || sg_mono_ms() < logger.finish_by_ms)
         return false;
     sg_logf(SG_LOG_ERR, "what cannot be written down now stays in the runtime directory until the next start");
     return true;
@@ -350,5 +351,7 @@ sg_logger_main(const struct sg_logger_boot *boot)
     } while (!logger_ended());
     (void)close(logger.epoll);
     sg_sinks_close();
+    /* The end of a process takes its time; the next logger need not wait for that. */
+    (void)flock(logger.boot->lock, LOCK_UN);
     return 0;
 }

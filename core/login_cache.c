@@ -27,7 +27,7 @@ struct cache_entry {
 struct sg_login_cache {
     size_t max_entries, max_octets, n, octets;
     uint64_t changes; /* of all entries */
-    TAILQ_HEAD(, cache_entry) age;
+    TAILQ_HEAD(cache_ages, cache_entry) age;
     size_t mask;
     unsigned char secret[crypto_generichash_KEYBYTES];
     LIST_HEAD(cache_chain, cache_entry) chains[];
@@ -219,8 +219,12 @@ cache_entry_new(const struct sg_answer *answer, size_t max)
     if (answer->name_len > 0)
         memcpy(entry->octets, answer->name, answer->name_len);
     at = entry->octets + answer->name_len + 1;
-    for (unsigned i = 0; i < answer->n_groups; i++)
-        at = stpcpy(at, answer->groups[i]) + 1;
+    for (unsigned i = 0; i < answer->n_groups; i++) {
+        const size_t len = strlen(answer->groups[i]) + 1;
+
+        memcpy(at, answer->groups[i], len);
+        at += len;
+    }
     return entry;
 }
 

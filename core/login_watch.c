@@ -29,12 +29,13 @@ watch_state(const char *path)
 int
 sg_auth_watch(struct sg_instance *inst, const char *path)
 {
-    struct login_watch *watch = path[0] == '/' ? malloc(sizeof *watch + strlen(path) + 1) : NULL;
+    const size_t len = strlen(path) + 1;
+    struct login_watch *watch = path[0] == '/' ? malloc(sizeof *watch + len) : NULL;
 
     (void)inst; /* for all alike: what is remembered is forgotten as a whole */
     if (watch == NULL)
         return -1;
-    (void)stpcpy(watch->path, path);
+    memcpy(watch->path, path, len);
     watch->seen = watch_state(path);
     watch->next = watched;
     watched = watch;

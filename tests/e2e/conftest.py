@@ -5,12 +5,15 @@ gateway   a function: gateway(text, ...) starts a sockgate.Gateway that is stopp
 as_user   True and False where the tests run as root: a test that asks for it runs as both
 shared    one Gateway for all tests of a file, with loopback listeners "main" and "main6"; as root and as a user
 target    a servers.Target on 127.0.0.1
+folder    tmp_path, and every process may look into it, whatever its user
 """
 
 import os
+import pathlib
 import resource
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
@@ -20,6 +23,8 @@ import sockgate
 
 def pytest_configure(config):
     config.addinivalue_line('markers', 'drill: long; runs with SG_DRILL=1 only')
+    config.addinivalue_line('markers', 'alone: measures what other tests at the same time would change')
+    config.addinivalue_line('markers', 'first: takes so long that the others had better run meanwhile')
     open_files()
     os.umask(0o022)
     if not sockgate.BINARY.exists():
@@ -38,6 +43,7 @@ def open_files():
 
 
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.get_closest_marker('first'))
     for item in items:
         if item.get_closest_marker('drill') and not sockgate.DRILL:
             item.add_marker(pytest.mark.skip(reason='a drill: SG_DRILL=1 runs it'))
@@ -119,6 +125,16 @@ def shared_gateway(as_user):
 def shared(shared_gateway, request):
     request.node.gateways = [shared_gateway]
     return shared_gateway
+
+
+@pytest.fixture
+def folder(tmp_path):
+    above = pathlib.Path(tempfile.gettempdir())
+    for path in (tmp_path, *tmp_path.parents):
+        if path == above or path.stat().st_uid != os.geteuid():
+            break
+        path.chmod(path.stat().st_mode | 0o711)
+    return tmp_path
 
 
 @pytest.fixture

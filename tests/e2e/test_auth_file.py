@@ -169,6 +169,7 @@ def test_unequal_costs_are_told(users, hashes):
         assert '1 of 3 users have hashes of another cost than most' in logins.log()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize('setting', ['$y$j8T$abcdefgh$', '$6$rounds=20000$abcdefgh$'])
 def test_unknown_users_cost_the_same(users, setting):
     """T43: medians of CPU time over 200 rounds are within 10 percent."""

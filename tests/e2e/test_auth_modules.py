@@ -19,14 +19,6 @@ from test_auth_pam import ASKS
 HELPER = {'processes': 2}
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A folder that helpers of another user can look into."""
-    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        path.chmod(path.stat().st_mode | 0o711)
-    return tmp_path
-
-
 def users_file(folder, text):
     new = folder / 'new'
     new.write_text(text)

@@ -76,6 +76,7 @@ def test_a_load_without_a_server_has_no_figures():
 
 # ---- the driver
 
+@pytest.mark.alone
 @pytest.mark.skipif(sockgate.SANITIZED, reason='figures of a sanitized build')
 def test_the_driver_measures_sockgate(tmp_path):
     """One short round of what needs no peer."""

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The formats of log_file: what may be asked for, and that lines with $id and $event are as safe as JSON."""
 
-import contextlib
-import os
-import signal
 
 import pytest
 
@@ -11,7 +8,7 @@ import forms
 import servers
 import sockgate
 from ledger import RULES, Traffic, check, sessions_in
-from test_journal import logger_of
+from test_journal import kill_logger, logger_of
 from test_log import folder, one  # pylint: disable=unused-import
 
 COMMON = ('$time $event $id $client $user $command $host $port $target $rep $reason $bytes_up $bytes_down $duration_ms')
@@ -54,8 +51,7 @@ def test_logger_killed(gateway, folder, form):
         with Traffic(gw, echo) as traffic:
             for _ in range(50 if sockgate.DRILL else 6):
                 traffic.wait(15)
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(logger_of(gw) or 0, signal.SIGKILL)
+                kill_logger(gw)
                 sockgate.wait_until(lambda: logger_of(gw), what='a new logger')
         gw.stop()
     lines = path.read_text().split('\n')
@@ -74,8 +70,7 @@ def test_without_an_id(gateway, folder, target):
     gw = gateway(config(path, '$event $host $port'), ledger=False)
     for _ in range(5):
         assert one(gw, target) is None
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(logger_of(gw) or 0, signal.SIGKILL)
+        kill_logger(gw)
     gw.stop()
     events = [line.split()[0] for line in path.read_text().splitlines()]
     assert events.count('session_start') >= 5 and events.count('session_end') >= 5

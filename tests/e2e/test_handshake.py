@@ -125,6 +125,7 @@ def test_other_protocol(shared, first):
     with shared.connect() as client:
         client.send(first)
         client.expect_end()
+        client.close()  # else the gateway would linger for it
         record = shared.wait_end(client)
         assert (record['event'], record['reason']) == ('session_failed', 'protocol_error')
         assert shared.records(client=client.name) == [record]
@@ -139,6 +140,7 @@ def test_other_protocol_a_lot(shared):
         except (ConnectionResetError, BrokenPipeError):
             pass
         client.served = True
+        client.close()
         assert shared.wait_end(client)['reason'] == 'protocol_error'
 
 

@@ -15,10 +15,20 @@ import sockgate
 from conftest import needs_root
 from sockgate import test_module as module
 from socks import userpass
-from test_logins import pw, pw_config
+import test_logins
 
 # What a round trip may grow by while helpers fail; a busy machine is given ten times as much.
 GROWTH_AIM_MS = 20
+
+
+def pw(*args, **keys):
+    """Nothing is remembered: a helper is asked each time."""
+    return test_logins.pw(*args, **{'cache': '0s', **keys})
+
+
+def pw_config(*instances, **keys):
+    return test_logins.pw_config(*(instances or (pw(), )), **keys)
+
 
 
 def asks(gw, name=b'alice', secret=b'secret'):
@@ -91,6 +101,7 @@ def relays_do_not_notice(gw, number=20):
     relays.close()
 
 
+@pytest.mark.alone
 def test_killed(gateway):
     """T22: logins in a killed helper fail within 2 s, those that wait are served by the new one, none is let in."""
     gw = gateway(pw_config(), ledger=False)
@@ -117,6 +128,7 @@ def test_killed(gateway):
     assert let_in(gw)
 
 
+@pytest.mark.alone
 def test_stopped(gateway):
     """T23, V41: the queue is bounded, one more fails at once, relays do not notice, late answers have no way to arrive."""
     gw = gateway(pw_config(pw(helper={'max_queue': 4, 'timeout': '2s'})))
@@ -145,6 +157,7 @@ def test_stopped(gateway):
         assert end_of(gw, client) == ('session_failed', 'login_unavailable')
 
 
+@pytest.mark.alone
 def test_a_sleeper_is_killed(gateway):
     """UP-11: a helper that sleeps for a minute: the login fails in time, and a second later its helper is replaced."""
     gw = gateway(pw_config(pw(helper={'timeout': '500ms'})), ledger=False)
@@ -200,11 +213,10 @@ def test_an_answer_too_late(gateway):
 def test_retirement(gateway):
     """A helper ends after max_requests; nobody waits longer for that."""
     gw = gateway(pw_config(pw(helper={'processes': 1, 'max_requests': 3})))
-    seen = set()
     for _ in range(10):
         assert let_in(gw)
-        seen |= gw.helpers('pw')
-    sockgate.wait_until(lambda: seen.update(gw.helpers('pw')) or len(seen) >= 4, what='four helpers')
+    retired = r'helper of "pw" \(pid (\d+)\) ended: exit status 0'
+    gw.wait(lambda: len(set(re.findall(retired, gw.log()))) == 3, 'three that retired')
     assert '[err]' not in gw.log()
 
 
@@ -237,6 +249,7 @@ def test_a_client_that_leaves(gateway):
     assert 'asked about "bob"' not in gw.log()
 
 
+@pytest.mark.alone
 def test_a_refusal_is_held_back(gateway):
     """As long as the module asks; its helper serves others meanwhile, and a client that leaves is let go."""
     gw = gateway(pw_config(pw(settings={'delay': '900ms'}, helper={'processes': 1})))
@@ -350,6 +363,7 @@ def lookups(**settings):
                                            helper={'processes': 2, 'timeout': '2s'})], hooks={'access': ['it', 'rules']})
 
 
+@pytest.mark.alone
 def test_a_slow_lookup_from_an_access_hook(gateway):
     """The worker serves others meanwhile; the verdict of work() is the module's."""
     gw = gateway(lookups(delay='700ms'))

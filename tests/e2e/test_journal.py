@@ -25,6 +25,33 @@ def logger_of(gw):
     return found[max(found)] if found else None
 
 
+def kill_logger(gw):
+    """Kills it, or the next one if there is none at the moment; its pid."""
+    logger = sockgate.wait_until(lambda: logger_of(gw), what='a logger')
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(logger, signal.SIGKILL)
+    return logger
+
+
+def test_a_logger_that_lets_go_late(gateway, target):
+    """Whoever stops while the logger of the generation before still has the journal waits for it: no record is missing."""
+    gw = gateway(sockgate.config())
+    old = logger_of(gw)
+    os.kill(old, signal.SIGSTOP)
+    try:
+        assert 'reload done' in gw.reload()
+        gw.wait(lambda: len(gw.generations()) == 2 and len(gw.workers(1)) == 0, 'the drained workers')
+        with gw.connect() as client:
+            client.open(*target.where)
+            target.accept().close()
+        gw.signal(signal.SIGTERM)
+        gw.wait(lambda: not gw.workers(2), 'the end of the workers')
+    finally:
+        os.kill(old, signal.SIGCONT)
+    gw.stop()
+    assert [r['event'] for r in gw.records(client=client.name)] == ['session_start', 'session_end']
+
+
 def test_a_killed_worker_ends_its_sessions(gateway):
     """Each of its sessions has an end by the name worker_lost, with what it was; a handshake is a failure."""
     gw = gateway(sockgate.config(core={'workers': 1}), ledger=False)

@@ -11,7 +11,7 @@ import servers
 import sockgate
 from conftest import needs_root
 from ledger import Traffic, check, events_of
-from test_journal import logger_of
+from test_journal import kill_logger, logger_of
 from test_log import config, folder, small_disk  # pylint: disable=unused-import
 
 KINDS = ('worker', 'logger', 'generation')
@@ -152,8 +152,7 @@ def full_disk(gw, path, small, between):
             gw.wait_log('the log cannot be written: No space left on device')
             for _ in range(5):
                 traffic.wait(between)
-                before = logger_of(gw)
-                os.kill(before, signal.SIGKILL)
+                before = kill_logger(gw)
                 sockgate.wait_until(lambda old=before: logger_of(gw) not in (None, old), what='a new logger')
             subprocess.run(['mount', '-o', 'remount,size=16m', small], check=True)
             gw.wait_log('the log can be written again')

@@ -131,6 +131,7 @@ def test_sessions_limit(gateway, target):
     waiting.close()
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize('workers', [1, 2])
 def test_descriptors_exhausted(gateway, workers):
     """T10, V32: full to the last descriptor, with more clients waiting: next to no CPU, at most one line a second from
@@ -250,6 +251,7 @@ def drain(fd):
 
 # ---- two things that must not cost more than they should
 
+@pytest.mark.alone
 def test_idle_costs_nothing(gateway, target):
     """Live sessions without traffic, and incomplete handshakes, leave the workers asleep."""
     gw = gateway(sockgate.config())
@@ -263,6 +265,7 @@ def test_idle_costs_nothing(gateway, target):
     assert (cpu(gw) - used) < 0.05 * (3 if sockgate.SANITIZED else 1)
 
 
+@pytest.mark.alone
 def test_dead_ends_do_not_spin(gateway, target):
     """Both sides have gone while one direction is blocked, or is shut: nothing that the kernel reports again and again
     keeps a worker awake."""

@@ -412,6 +412,7 @@ def test_hosts(gateway, server, target):
     again = gateway(gw.conf.read_text())
     with again.connect() as client:
         client.open(b'mine.TEST', target.port)
+    target.accept().close()
     with again.connect() as client:  # a name of the file has what the file says, and no more
         client.greet()
         client.send(request(b'six.test', target.port))
@@ -421,7 +422,7 @@ def test_hosts(gateway, server, target):
         out.write('127.0.0.1 new.test\n')
     with again.connect() as client:
         refused(client, 'new.test', 4, target.port)
-    again.reload(again.conf.read_text())
+    again.renew()
     with again.connect() as client:
         client.open(b'new.test', target.port)
 
@@ -454,6 +455,7 @@ def ask_all(gw, names, wrong):
                     wrong.append((name, got))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize('how', ['broken', 'dead'])
 def test_others_do_not_wait(gateway, server, target, how):
     """T12, V39: while every kind of broken name is asked for, or no server is there, p99 of sessions with addresses,

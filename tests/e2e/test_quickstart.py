@@ -22,7 +22,8 @@ import sockgate
 import socks
 from sockgate import NOBODY, ROOT, TOP
 
-pytestmark = [pytest.mark.skipif(sockgate.SANITIZED, reason='builds for itself: once is enough'),
+pytestmark = [pytest.mark.first,
+              pytest.mark.skipif(sockgate.SANITIZED, reason='builds for itself: once is enough'),
               pytest.mark.skipif(not shutil.which('curl'), reason='curl is missing')]
 
 

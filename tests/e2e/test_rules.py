@@ -215,7 +215,7 @@ def test_explain_is_the_gateway(gateway, folder):
         write_sets(gw.dir)
         for _ in range(sets):
             rules, _ = rules_at_random(rng, folder)
-            gw.reload(live_config(rules, server))
+            gw.renew(live_config(rules, server))
             ports = {name: int(gw.wait_log(r'listening on \S+:(\d+) \(listener "%s"\)' % name)[1]) for name in ('main', 'other')}
             for name in reference.NAMES:  # answers of both families are known from here on
                 with Client(('127.0.0.1', ports['main'])) as client:

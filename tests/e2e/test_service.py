@@ -56,10 +56,8 @@ class Manager:
 
 
 @pytest.fixture(params=['abstract', 'path'])
-def manager(request, tmp_path):
-    for path in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        path.chmod(0o755)
-    made = Manager(f'@sockgate-test-{os.getpid()}' if request.param == 'abstract' else str(tmp_path / 'notify'))
+def manager(request, folder):
+    made = Manager(f'@sockgate-test-{os.getpid()}' if request.param == 'abstract' else str(folder / 'notify'))
     yield made
     made.sock.close()
 

@@ -53,7 +53,11 @@ def test_sessions(gateway, as_user):
         half = stack.enter_context(gw.connect())
         half.claim('not yet')
         assert 'done' in gw.reload()
-        clients += [opened(stack, gw, echo.where, f'user{i}') for i in range(10, 12)]
+
+        def third_worker():
+            clients.append(opened(stack, gw, echo.where, f'user{len(clients)}'))
+            return len({record['id'][16:20] for record in gw.records(event='session_start')}) >= 3
+        sockgate.wait_until(third_worker, what='a session of the new generation')  # the old one accepts until it drains
         for client in clients:
             client.send(b'12345')
             client.expect(b'12345')

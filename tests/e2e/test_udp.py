@@ -363,7 +363,7 @@ def test_policy_of_destinations(gateway):
         assert set(end['udp_drops']) <= {'policy', 'name'} and server.asked['bad.test', 'A'] == 0
         assert end['tried'] == ['%s:%d' % good.where]
         # No rule could allow any datagram: the association is refused.
-        gw.reload(gw.expand(udp.config(rules=[{'deny': {'cmd': 'udp_associate'}, 'label': 'none'}, {'allow': {}}])))
+        gw.renew(udp.config(rules=[{'deny': {'cmd': 'udp_associate'}, 'label': 'none'}, {'allow': {}}]))
         one = associate(gw)
         assert one.reply.octets == failure(2)
         assert gw.wait_end(one.client)['rule'] == 'none'
