@@ -82,6 +82,12 @@ mt_alloc_fail(unsigned n)
     fail_at = n;
 }
 
+bool
+mt_alloc_fails(void)
+{
+    return fail_at != 0;
+}
+
 void
 mt_alloc_slots(size_t size)
 {

@@ -99,6 +99,7 @@ void mt_alloc_begin(void);
 void mt_alloc_live(size_t *blocks_out, size_t *octets_out);
 /* The n-th allocation in code of the module fails; 0: none. */
 void mt_alloc_fail(unsigned n);
+bool mt_alloc_fails(void);
 /* Blocks of this size that the core makes for the module lie on pages of their own. */
 void mt_alloc_slots(size_t size);
 /* Has the tool an eye on memory? Not in a build with AddressSanitizer, which has its own. */
