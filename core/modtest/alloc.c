@@ -82,6 +82,12 @@ mt_alloc_fail(unsigned n)
     fail_at = n;
 }
 
+bool
+mt_alloc_fails(void)
+{
+    return fail_at != 0;
+}
+
 void
 mt_alloc_slots(size_t size)
 {
@@ -194,6 +200,9 @@ alloc_end(void *block)
         kept += head->size;
 }
 
+/* The C library's headers name what they are given otherwise. */
+/* NOLINTBEGIN(readability-inconsistent-declaration-parameter-name) */
+
 SG_EXPORT void *
 malloc(size_t size)
 {
@@ -265,5 +274,7 @@ malloc_usable_size(void *block)
 {
     return block != NULL ? alloc_head(block)->size : 0;
 }
+
+/* NOLINTEND(readability-inconsistent-declaration-parameter-name) */
 
 #endif

@@ -99,6 +99,7 @@ void mt_alloc_begin(void);
 void mt_alloc_live(size_t *blocks_out, size_t *octets_out);
 /* The n-th allocation in code of the module fails; 0: none. */
 void mt_alloc_fail(unsigned n);
+bool mt_alloc_fails(void);
 /* Blocks of this size that the core makes for the module lie on pages of their own. */
 void mt_alloc_slots(size_t size);
 /* Has the tool an eye on memory? Not in a build with AddressSanitizer, which has its own. */
@@ -121,7 +122,7 @@ const char *mt_guard_blame(const void *address);
 /* Puts wrappers around all functions of the instance's module. */
 void mt_wrap(struct sg_instances *all, struct sg_instance *inst);
 /* In which kind of process are we? Only in a worker time counts. */
-void mt_wrap_process(enum sg_process process);
+void mt_wrap_process(enum sg_process kind);
 enum mt_hook mt_wrap_hook(void); /* which function of the module runs in this process? */
 bool mt_wrap_inside(void);       /* does any code of the module run? */
 void mt_wrap_loading(bool loading);

@@ -100,6 +100,8 @@ void
 mt_start_failed(const char *where)
 {
     mt_log_read();
+    if (mt_alloc_fails()) /* as it should, without memory */
+        return;
     mt_mistake("start() fails in a %s: %s", where,
                log_said[0] != '\0' ? log_said : "it does not say why in the error log");
 }

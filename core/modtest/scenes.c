@@ -12,7 +12,7 @@
 #define WARM_UP 4
 #define COUNTED 12
 #define LATE_MS 1200
-#define PIECE_ALL SIZE_MAX / 2
+#define PIECE_ALL (SIZE_MAX / 2)
 
 static void
 script_put(struct mt_script *script, const void *octets, size_t len)
