@@ -26,6 +26,7 @@
 #include "load.h"
 #include "log.h"
 #include "logger.h"
+#include "login_watch.h"
 #include "login_throttle.h"
 #include "master_state.h"
 #include "msg.h"
@@ -34,6 +35,7 @@
 #include "supervise.h"
 
 #define GENERATION_STOP_MS 4000
+#define GEN_FDS 4 /* signals, master, logger, files of users; then workers and helpers */
 #define GENERATION_DRAIN_GRACE_MS 5000
 
 enum gen_state { GEN_WAITING, GEN_LOADING, GEN_READY, GEN_CURRENT, GEN_DRAINING, GEN_STOPPING };
@@ -487,18 +489,21 @@ generation_turn(struct pollfd *fds)
     fds[0] = (struct pollfd){ gen.signals, POLLIN, 0 };
     fds[1] = (struct pollfd){ gen.channel, POLLIN, 0 };
     fds[2] = (struct pollfd){ sup->n > 0 ? sup->keeper.channel : -1, POLLIN, 0 };
+    fds[3] = (struct pollfd){ sg_login_watch_fd(), POLLIN, 0 };
     for (unsigned i = 0; i < sup->n; i++)
-        fds[i + 3] = (struct pollfd){ sup->workers[i].channel, POLLIN, 0 };
-    sg_pools_poll(&sup->pools, fds + sup->n + 3);
-    if (poll(fds, sup->n + 3 + sup->pools.n_helpers, sg_supervisor_timeout(sup, sg_mono_ms())) == -1)
+        fds[i + GEN_FDS] = (struct pollfd){ sup->workers[i].channel, POLLIN, 0 };
+    sg_pools_poll(&sup->pools, fds + sup->n + GEN_FDS);
+    if (poll(fds, sup->n + GEN_FDS + sup->pools.n_helpers, sg_supervisor_timeout(sup, sg_mono_ms())) == -1)
         return errno == EINTR ? -1 : 1;
     /* What workers and helpers said before they died comes first. */
-    sg_pools_polled(&gen.workers.pools, fds + sup->n + 3);
+    sg_pools_polled(&gen.workers.pools, fds + sup->n + GEN_FDS);
     for (unsigned i = 0; i < sup->n; i++)
-        if (fds[i + 3].revents != 0)
+        if (fds[i + GEN_FDS].revents != 0)
             sg_supervisor_receive(&gen.workers, i);
     if (fds[2].revents != 0)
         sg_keeper_receive(&gen.workers.keeper);
+    if (fds[3].revents != 0)
+        sg_supervisor_logins(&gen.workers);
     if (fds[0].revents != 0 && (status = generation_reap(sg_mono_ms())) != -1)
         return status;
     if (fds[1].revents != 0 && (status = generation_orders()) != -1)
@@ -512,8 +517,8 @@ generation_loop(void)
     int status = -1;
 
     while (status == -1) {
-        /* Signals, master, logger, every worker and helper; how many there are is known once START has come. */
-        struct pollfd *fds = calloc(gen.workers.n + gen.workers.pools.n_helpers + 3, sizeof *fds);
+        /* How many workers and helpers there are is known once START has come. */
+        struct pollfd *fds = calloc(gen.workers.n + gen.workers.pools.n_helpers + GEN_FDS, sizeof *fds);
 
         if (fds == NULL)
             return 1;

@@ -320,14 +320,20 @@ sg_supervisor_tell(struct sg_supervisor *sup, int type)
 }
 
 void
+sg_supervisor_logins(struct sg_supervisor *sup)
+{
+    if (sg_login_watch_look())
+        sg_pools_changed(&sup->pools);
+}
+
+void
 sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms)
 {
     if (now_ms < sup->images_at_ms)
         return;
     sup->images_at_ms = now_ms + SUPERVISE_IMAGES_MS;
     sg_images_look();
-    if (sg_login_watch_look())
-        sg_pools_changed(&sup->pools);
+    sg_supervisor_logins(sup);
     for (unsigned i = 0; i < sup->n; i++) {
         struct sg_child *child = &sup->workers[i];
 

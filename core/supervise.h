@@ -59,6 +59,8 @@ void sg_supervisor_receive(struct sg_supervisor *sup, unsigned i);
 unsigned sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out);
 void sg_supervisor_watch(struct sg_supervisor *sup, int64_t now_ms); /* the watchdog's look */
 void sg_supervisor_tell(struct sg_supervisor *sup, int type);        /* an order to all */
+/* Looks at the files in which users stand; what is remembered of logins is forgotten when one has changed. */
+void sg_supervisor_logins(struct sg_supervisor *sup);
 /* Once a second: looks at the files of images and of users, and tells workers what is new. */
 void sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms);
 void sg_supervisor_kill(struct sg_supervisor *sup); /* SIGKILL */

@@ -131,8 +131,8 @@ SG_API void sg_answer_cd(struct sg_answer *answer, enum sg_cd cd);
 SG_API void sg_auth_changed(struct sg_instance *inst);
 
 /*
- * In init(): has the core look at the state of a file (device, inode, size, times) once a second, and do what
- * sg_auth_changed() does when it is another. For a module whose users stand in a file: while all who come are remembered,
+ * In init(): has the core look at the state of a file (device, inode, size, times) whenever something happens in its
+ * folder, and once a second in any case, and do what sg_auth_changed() does when it is another. For a module whose users stand in a file: while all who come are remembered,
  * no check() would see that it has changed. The file is not read, and need not be there.
  * Owner:  caller keeps @path, absolute.
  * Blocks: never.

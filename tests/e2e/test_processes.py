@@ -38,7 +38,7 @@ def kinds(pid, log):
     unix = pathlib.Path('/proc/net/unix').read_text()
     netlink = pathlib.Path('/proc/net/netlink').read_text()
     names = {'anon_inode:[signalfd]': 'signalfd', 'anon_inode:[eventpoll]': 'epoll', 'anon_inode:[eventfd]': 'eventfd',
-             'anon_inode:[timerfd]': 'timerfd', 'anon_inode:[pidfd]': 'pidfd'}
+             'anon_inode:[timerfd]': 'timerfd', 'anon_inode:[pidfd]': 'pidfd', 'anon_inode:inotify': 'inotify'}
     for link in descriptors(pid):
         inode = re.fullmatch(r'socket:\[(\d+)\]', link)
         if link in names:
