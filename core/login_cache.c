@@ -246,7 +246,8 @@ sg_login_cache_put(struct sg_login_cache *cache, const struct sg_login_key *key,
     if (old != NULL)
         cache_drop(cache, old);
     while (cache->n >= cache->max_entries || cache->octets + entry->size > cache->max_octets)
-        cache_drop(cache, TAILQ_FIRST(&cache->age));
+        /* The analyzer does not see that what was removed is no longer the first. */
+        cache_drop(cache, TAILQ_FIRST(&cache->age)); /* NOLINT(clang-analyzer-unix.Malloc) */
     TAILQ_INSERT_TAIL(&cache->age, entry, age);
     LIST_INSERT_HEAD(cache_chain(cache, key), entry, chain);
     cache->n++;
