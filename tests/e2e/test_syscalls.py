@@ -60,6 +60,7 @@ def short_session(gw, target):
         gw.wait_end(client)
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(not shutil.which('strace'), reason='strace is missing')
 @pytest.mark.skipif(sockgate.SANITIZED, reason='a sanitizer makes calls of its own')
 def test_short_session(gateway, target):

@@ -9,6 +9,7 @@
 #include <criterion/criterion.h>
 #include <ctype.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -123,6 +124,7 @@ begin(const char *answers)
     hooks = (struct sg_hooks){ .n_access = n, .access = list };
     listener = (struct sg_worker_listener){ .hooks = &hooks };
     record = record ? record : tables_record();
+    free(session.id);
     session = (struct sg_session){ .listener = &listener, .rec = record, .request = &request };
     ended = 0;
 }
