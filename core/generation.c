@@ -179,6 +179,7 @@ generation_workers(void)
     sup->pools.brake = sup->boot.brake;
     sup->boot.pools = &sup->pools;
     sg_pools_look(&sup->pools, sg_mono_ms());
+    sup->loading = true;
     return sg_supervisor_start(sup, sg_mono_ms());
 }
 
@@ -269,6 +270,7 @@ generation_ready(void)
     char key[SG_KEY_MAX];
 
     gen.state = GEN_READY;
+    gen.workers.loading = false;
     for (size_t i = 0; i < conf->listeners.n; i++) {
         sg_msg_begin(&msg, SG_MSG_BOUND);
         sg_msg_put_str(&msg, SG_TAG_KEY, sg_socket_key(gen.listeners[i].conf, key));

@@ -234,8 +234,9 @@ supervise_died(struct sg_supervisor *sup, unsigned i, int status)
     (void)snprintf(line, sizeof line, "worker %u (pid %d) ended: %s%s%s%s", i, (int)child->pid,
                    sg_proc_status_text(status, text, sizeof text), doing != NULL ? ", in module \"" : "",
                    doing != NULL ? doing : "", doing != NULL ? "\"" : "");
-    if (child->state == SG_WORKER_STARTING)
-        (void)snprintf(sup->failure, sizeof sup->failure, "%s before it was ready", line);
+    if (child->state == SG_WORKER_STARTING || sup->loading)
+        (void)snprintf(sup->failure, sizeof sup->failure, "%s before %s ready", line,
+                       child->state == SG_WORKER_STARTING ? "it was" : "all were");
     sg_logf(expected ? SG_LOG_INFO : SG_LOG_ERR, "%s; %u sessions were open", line,
             (unsigned)atomic_load(&now->sessions));
     sg_logf(SG_LOG_INFO,
@@ -262,10 +263,9 @@ sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out)
             if (child->pid != pid)
                 continue;
             supervise_died(sup, i, status);
-            if (child->state == SG_WORKER_STARTING) {
-                unready++;
+            unready += child->state == SG_WORKER_STARTING || sup->loading;
+            if (child->state == SG_WORKER_STARTING)
                 sg_throttle_failed(&child->throttle, now_ms);
-            }
             if (sg_proc_crashed(status) && sg_crashes_add(&sup->crashes, now_ms))
                 *renew_out = true;
             if (child->channel != -1)

@@ -42,6 +42,7 @@ struct sg_supervisor {
     struct sg_pools pools;
     unsigned n;
     struct sg_child *workers;
+    bool loading;    /* none may die before all have been ready */
     bool accepting;  /* tell new ones to go on at once */
     bool winding_up; /* none is replaced any more */
     struct sg_crashes crashes;
@@ -55,7 +56,10 @@ int sg_supervisor_journal(struct sg_supervisor *sup, size_t n_events);
 int sg_supervisor_start(struct sg_supervisor *sup, int64_t now_ms); /* starts those that are missing and may start */
 /* Messages of a worker. */
 void sg_supervisor_receive(struct sg_supervisor *sup, unsigned i);
-/* Reaps what has ended. `renew_out`: there were too many crashes. The number of those that died before they were ready. */
+/*
+ * Reaps what has ended. `renew_out`: there were too many crashes. The number of those that died before they were ready, or
+ * before all were; sup->failure then says who.
+ */
 unsigned sg_supervisor_reap(struct sg_supervisor *sup, int64_t now_ms, bool *renew_out);
 void sg_supervisor_watch(struct sg_supervisor *sup, int64_t now_ms); /* the watchdog's look */
 void sg_supervisor_tell(struct sg_supervisor *sup, int type);        /* an order to all */
