@@ -165,6 +165,7 @@ def test_not_offered_unless_configured(gateway):
     assert 'cmd_bind' not in (sockgate.TOP / 'core/default_conf.c').read_text(encoding='utf-8')
 
 
+@pytest.mark.alone
 def test_advertise_and_outgoing(gateway):
     """S5-B02: the listener's `advertise` is told; `outgoing` is where we listen, and a family that it lacks is 03."""
     gw = gateway(config([sockgate.listener(advertise='192.0.2.77'), sockgate.listener('out', outgoing=['127.0.0.5'])]))

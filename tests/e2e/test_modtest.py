@@ -39,7 +39,7 @@ SENTENCES = {
 }
 
 # What is seen only where modtest has malloc() for itself.
-BY_MALLOC = ('believes_length', 'leaks_slot', 'slot_too_late', 'unchecked_malloc')
+BY_MALLOC = ('believes_length', 'leaks_slot', 'resolves_cancelled', 'slot_too_late', 'unchecked_malloc')
 
 
 def modtest(path, *args):
