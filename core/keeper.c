@@ -296,7 +296,12 @@ keeper_take_file(struct sg_keeper *keeper, const char *name, int fd)
     for (size_t i = 0; i < SG_TABLE_LOGS_MAX && file == NULL; i++)
         if (keeper->files[i].fd == -1 || strcmp(keeper->files[i].name, name) == 0)
             file = &keeper->files[i];
-    if (file == NULL || fd == -1)
+    if (file == NULL) {
+        if (fd != -1)
+            (void)close(fd); /* of no log of ours: whoever sends that may send more */
+        return;
+    }
+    if (fd == -1)
         return;
     if (file->fd != -1)
         (void)close(file->fd);

@@ -121,7 +121,7 @@ listener_accept(struct listener *listener)
 {
     struct sockaddr_storage ss;
     socklen_t len = sizeof ss;
-    struct sg_addr client, local;
+    struct sg_addr client, local = { .family = SG_FAMILY_NONE };
     int fd;
 
     if (!sg_session_reserve()) {
@@ -137,10 +137,10 @@ listener_accept(struct listener *listener)
             listeners_pause(strerror(errno));
         return false;
     }
-    if (sg_addr_from_sockaddr(&ss, &client) == -1 || listener_local(listener, fd, &local) == -1) {
-        (void)close(fd);
-        return true;
-    }
+    /* Whatever cannot be found out of it: what was accepted has a session, and so a record. */
+    if (sg_addr_from_sockaddr(&ss, &client) == -1)
+        client = (struct sg_addr){ .family = SG_FAMILY_NONE };
+    (void)listener_local(listener, fd, &local);
     (void)sg_session_new(listener->conf, fd, &client, &local);
     return true;
 }

@@ -394,3 +394,20 @@ def test_a_lookup_that_fails(gateway):
         for pid in gw.helpers('it'):
             os.kill(pid, signal.SIGKILL)
         assert client.reply().rep == 1
+
+
+def test_a_worker_dies_while_its_generation_loads(gateway):
+    """Workers are ready, helpers are not yet: the load ends with a word, the old configuration goes on, the next load works."""
+    gw = gateway(pw_config())
+    slow = pw_config(pw(settings={'start_takes': '3s'}))
+    gw.write_config(slow)
+    old = set(gw.workers().values())
+    seen = len(gw.lines())
+    gw.signal(signal.SIGHUP)
+    new = gw.wait(lambda: len(found := set(gw.workers().values()) - old) == 2 and found, 'the workers of the new generation')
+    gw.wait(lambda: all(sockgate.process_stat(pid)[2] == 'S' for pid in new), 'that they wait for orders')
+    os.kill(min(new), signal.SIGKILL)
+    line = gw.wait_log(r'.*reload (done|failed).*', after=seen)[0]
+    assert 'failed' in line and re.search('before (it was|all were) ready', line)
+    assert let_in(gw)
+    assert 'done' in gw.reload(pw_config())

@@ -14,6 +14,7 @@ struct pw_conf {
     struct sg_strings users;
     int64_t delay; /* of the tricks "sleep", "held" and "stranger", milliseconds */
     bool start_fails;
+    int64_t start_takes; /* milliseconds */
 };
 
 #define KEY(key) .name = #key, .offset = offsetof(struct pw_conf, key)
@@ -21,6 +22,7 @@ static const struct sg_conf_item pw_items[] = {
     { KEY(users), .type = SG_CONF_STRINGS },
     { KEY(delay), .type = SG_CONF_DURATION, .def = "1m" },
     { KEY(start_fails), .type = SG_CONF_BOOL, .def = "false" },
+    { KEY(start_takes), .type = SG_CONF_DURATION, .def = "0s" },
     { .name = NULL },
 };
 
@@ -117,6 +119,7 @@ pw_start(struct sg_instance *inst, enum sg_process process)
 
     if (process != SG_PROCESS_HELPER)
         sg_log(inst, SG_LOG_ERR, "started in a process that has no business with passwords");
+    pw_sleep(conf->start_takes);
     return conf->start_fails ? -1 : 0;
 }
 
