@@ -120,3 +120,14 @@ def test_the_table_is_the_limit(gateway, target):
         os.kill(logger_of(gw), signal.SIGCONT)
         client.expect(b'\x05\x00\x05\x00')
     gw.wait_records(taken + 1, event='session_start')
+
+
+def test_refused_before_its_worker_died(gateway):
+    """The client has read its REP 02 and stays: what is written is what it was told, not that its worker was lost."""
+    gw = gateway(sockgate.config(core={'workers': 1}, rules=[{'deny': {'dst_port': 9}, 'label': 'discard'}]), ledger=False)
+    with gw.connect() as client:
+        client.greet()
+        assert client.request('127.0.0.1', 9).rep == 2
+        os.kill(gw.workers()[0], signal.SIGKILL)
+        end = gw.wait_end(client)
+    assert (end['event'], end['reason'], end['rule'], end['rep']) == ('session_refused', 'access_request', 'discard', '02')
