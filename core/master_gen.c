@@ -306,11 +306,32 @@ gen_limit_draining(struct sg_master *master)
     }
 }
 
+/* "Done" is a promise to whoever asked: from here on nobody is accepted under what was before. */
+static void
+gen_settle(struct sg_master *master)
+{
+    struct sg_gen *current = gen_in_state(master, SG_GEN_CURRENT);
+
+    if (current == NULL || !current->unreported)
+        return;
+    for (unsigned i = 0; i < SG_GENERATIONS_MAX; i++)
+        if (master->gens[i].state != SG_GEN_NONE && master->gens[i].accepting && &master->gens[i] != current)
+            return;
+    current->unreported = false;
+    if (current->purpose == SG_PURPOSE_START)
+        sg_logf(SG_LOG_NOTICE, "ready: generation %u, %u workers", current->number, current->workers);
+    else
+        sg_logf(SG_LOG_NOTICE, "%s done: generation %u has taken over, %u workers", gen_purpose(current),
+                current->number, current->workers);
+    sg_notifyf(SG_NOTIFY_READY, "%s done: generation %u, %u workers", gen_purpose(current), current->number,
+               current->workers);
+    gen_report(master, current, true, "");
+}
+
 static void
 gen_make_current(struct sg_master *master, struct sg_gen *gen)
 {
     struct sg_gen *old = gen_in_state(master, SG_GEN_CURRENT);
-    const unsigned old_number = old != NULL ? old->number : 0;
 
     gen_listen(master, gen);
     if (master->text_fd != -1)
@@ -319,7 +340,7 @@ gen_make_current(struct sg_master *master, struct sg_gen *gen)
     gen->text_fd = -1;
     gen_tell_outcome(gen, SG_MSG_GO, gen, "");
     gen->state = SG_GEN_CURRENT;
-    gen->accepting = true;
+    gen->accepting = gen->unreported = true;
     sg_throttle_ready(&master->throttle);
     if (old != NULL) {
         gen_replace(old);
@@ -328,12 +349,7 @@ gen_make_current(struct sg_master *master, struct sg_gen *gen)
     } else {
         gen_close_removed(master);
     }
-    if (gen->purpose == SG_PURPOSE_START)
-        sg_logf(SG_LOG_NOTICE, "ready: generation %u, %u workers", gen->number, gen->workers);
-    else
-        sg_logf(SG_LOG_NOTICE, "%s done: generation %u replaces %u", gen_purpose(gen), gen->number, old_number);
-    sg_notifyf(SG_NOTIFY_READY, "%s done: generation %u, %u workers", gen_purpose(gen), gen->number, gen->workers);
-    gen_report(master, gen, true, "");
+    gen_settle(master);
 }
 
 static void
@@ -436,6 +452,7 @@ gen_message(struct sg_master *master, struct sg_gen *gen, struct sg_msg *msg)
     case SG_MSG_DRAINING:
         gen->accepting = false;
         gen_close_removed(master);
+        gen_settle(master);
         break;
     case SG_MSG_RENEW: master->restart_wanted = true; break;
     case SG_MSG_REOPENED:
@@ -490,4 +507,5 @@ sg_master_gen_died(struct sg_master *master, struct sg_gen *gen, int status)
     if (gen->text_fd != -1)
         (void)close(gen->text_fd);
     sg_sockets_clear(&gen->bound);
+    gen_settle(master);
 }

@@ -28,6 +28,7 @@ struct sg_gen {
     enum sg_purpose purpose;
     unsigned number, workers;
     bool accepting;   /* has not said yet that it accepts no more */
+    bool unreported;  /* current, and whoever asked for it has not been told: older ones still accept */
     int64_t began_ms; /* of the load */
     pid_t who_pid;
     uid_t who_uid;

@@ -262,7 +262,7 @@ def test_five_crashes_renew_the_generation(gateway):
         os.kill(old, signal.SIGSEGV)
         sockgate.wait_until(lambda: gw.workers(1).get(0) != old, what='its end')
     gw.wait_log('five crashes in a minute')
-    gw.wait_log('restart done: generation 2 replaces 1')
+    gw.wait_log('restart done: generation 2 has taken over')
     assert gw.generation_pid != first
 
 

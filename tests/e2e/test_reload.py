@@ -7,9 +7,11 @@ import random
 import re
 import signal
 import socket
+import subprocess
 import threading
 import time
 
+import pytest
 
 import servers
 import sockgate
@@ -70,6 +72,30 @@ def test_listeners_come_and_go(gateway):
         sockgate.wait_until(refused, what='the end of the removed listener')
         with gw.connect() as client:
             client.open(*echo.where)
+
+
+def test_done_means_done(gateway):
+    """Who is accepted after "reload done" is judged by what was loaded, although a worker of before is slow to stop."""
+    gw = gateway(GOOD)
+    denying = sockgate.config(rules=[{'deny': {}, 'label': 'none'}], core={'workers': 2})
+    slow = gw.workers()[0]
+    with servers.Echo() as echo:
+        os.kill(slow, signal.SIGSTOP)
+        gw.write_config(denying)
+        with subprocess.Popen([sockgate.BINARY, '-s', 'reload', '-c', gw.conf], env=gw.environment()) as asked:
+            def denied():
+                with gw.connect() as client:
+                    client.greet()
+                    return client.request(*echo.where).rep == 2
+            sockgate.wait_until(denied, what='a worker with the new rules')
+            with pytest.raises(subprocess.TimeoutExpired):
+                asked.wait(0.5)
+            os.kill(slow, signal.SIGCONT)
+            assert asked.wait(sockgate.PATIENCE) == 0
+        for _ in range(10):
+            with gw.connect() as client:
+                client.greet()
+                assert client.request(*echo.where).rep == 2
 
 
 def test_a_storm_of_hups(gateway):
@@ -195,4 +221,4 @@ def test_upgrade_under_load(gateway):
         print(f'3 upgrades: {done} sessions done, {lost} lost')
         assert not refused and lost == 0 and done >= 150
         assert gw.process.poll() is None
-    gw.wait_log('upgrade done: generation 4 replaces 3')
+    gw.wait_log('upgrade done: generation 4 has taken over')

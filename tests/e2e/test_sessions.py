@@ -57,7 +57,7 @@ def test_sessions(gateway, as_user):
         def third_worker():
             clients.append(opened(stack, gw, echo.where, f'user{len(clients)}'))
             return len({record['id'][16:20] for record in gw.records(event='session_start')}) >= 3
-        sockgate.wait_until(third_worker, what='a session of the new generation')  # the old one accepts until it drains
+        sockgate.wait_until(third_worker, what='sessions of three workers')
         for client in clients:
             client.send(b'12345')
             client.expect(b'12345')

@@ -21,6 +21,7 @@ from network import Namespace
 from sockgate import test_module as module
 from socks import failure, greeting, request
 from test_reach import ALLOWED, DENIED, answers, literals, texts
+from test_sessions import listed
 from udp import Association, Place, associate, descriptors, header
 from x80 import X80
 
@@ -580,6 +581,8 @@ def test_a_killed_worker(gateway, place):
     with associate(gw) as one:
         one.raw(b'garbage')
         one.trip(place, b'four')
+        # A datagram is counted when it has been sent: the client can have it a moment before.
+        sockgate.wait_until(lambda: listed(gw)[one.client.name]['bytes_down'] == 4, what='the count')
         os.kill(gw.workers()[0], signal.SIGKILL)
         end = gw.wait_end(one.client)
     assert (end['event'], end['reason']) == ('session_end', 'worker_lost')
