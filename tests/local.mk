@@ -293,16 +293,28 @@ endif
 	CC="$(CC)" $(srcdir)/scripts/check-headers
 	$(srcdir)/scripts/requirements-check
 
+# A folder in which something is built, if the build is in the tree, must not be named whole: make would find its objects
+# beside the sources of a release, and link names that are not in the folder of the build.
 EXTRA_DIST += \
+	tests/bench/logins \
+	tests/bench/memory \
+	tests/bench/peers \
+	tests/bench/ratios.json \
+	tests/bench/run \
 	tests/docs \
+	tests/e2e \
 	tests/fuzz/corpus \
 	tests/fuzz/mutant \
 	tests/fuzz/replay \
 	tests/fuzz/replay_main.c \
-	$(wildcard $(srcdir)/tests/e2e $(srcdir)/tests/vectors $(srcdir)/tests/bench) \
-	$(wildcard $(srcdir)/tests/requirements.pending) \
-	$(wildcard $(srcdir)/tests/unit/*.h $(srcdir)/tests/modules/bad/*.h $(srcdir)/tests/abi/*.h $(srcdir)/tests/fuzz/*.h)
+	tests/requirements.pending \
+	tests/vectors \
+	$(wildcard $(srcdir)/tests/bench/*.py) \
+	$(wildcard $(foreach dir,abi bench fuzz modules/bad unit,$(srcdir)/tests/$(dir)/*.h))
 
 # The folders above go in whole; what running them left there does not.
 dist-hook:
 	find "$(distdir)" -name __pycache__ -exec rm -rf {} +
+	@if find "$(distdir)" -name '*.l[ao]' -o -name '*.o' -o -name .dirstamp | grep .; then \
+		echo 'These were built here and must not be in a release: see EXTRA_DIST'; exit 1; \
+	fi
