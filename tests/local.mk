@@ -15,6 +15,7 @@ tests_unit_unit_SOURCES = \
 	modules/rules_entry.c \
 	modules/rules_set.c \
 	modules/users.c \
+	tests/unit/here.c \
 	tests/unit/loaded.c \
 	tests/unit/test_access_rules.c \
 	tests/unit/test_addr.c \
@@ -82,14 +83,14 @@ tests_bench_bench_record_CFLAGS = $(CORE_CFLAGS)
 tests_bench_bench_record_LDFLAGS = $(CORE_LINK)
 tests_bench_bench_record_LDADD = $(CORE_LIBS)
 tests_bench_bench_record_DEPENDENCIES = core/libcore.a
-tests_bench_bench_record_SOURCES = tests/bench/bench_record.c
+tests_bench_bench_record_SOURCES = tests/bench/bench_record.c tests/bench/rounds.c
 
 tests_bench_bench_rules_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_bench_bench_rules_CFLAGS = $(CORE_CFLAGS)
 tests_bench_bench_rules_LDFLAGS = $(CORE_LINK)
 tests_bench_bench_rules_LDADD = $(CORE_LIBS)
 tests_bench_bench_rules_DEPENDENCIES = core/libcore.a
-tests_bench_bench_rules_SOURCES = tests/bench/bench_rules.c
+tests_bench_bench_rules_SOURCES = tests/bench/bench_rules.c tests/bench/rounds.c
 
 tests_bench_load_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS)
 tests_bench_load_LDFLAGS = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS)

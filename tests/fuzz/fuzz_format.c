@@ -9,15 +9,8 @@
 
 #include <sockgate/event.h>
 
+#include "fuzz.h"
 #include "format.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static const char *
 no_name(const struct sg_record_names *names, uint16_t number)

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "addrs.h"
 #include "udp_header.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_name(const struct sg_wire_request *dst, const uint8_t *data, size_t header)
