@@ -27,19 +27,6 @@
 #define MODULE_STRUCT_MAX 4096
 #define MODULE_MESSAGE_MAX 131072
 
-const char *
-sg_module_dir_default(void)
-{
-    const char *dir = getenv("SOCKGATE_MODULE_DIR");
-    struct stat st;
-
-    /* Only for who built this binary: nobody else may choose what it loads. */
-    if (dir != NULL && dir[0] == '/' && geteuid() == getuid() && stat("/proc/self/exe", &st) == 0 &&
-        st.st_uid == getuid())
-        return dir;
-    return SG_MODULE_DIR;
-}
-
 /* While the major number is 0 everything may change; from 1.0 on a module made for an older minor keeps loading. */
 bool
 sg_module_abi_fits(unsigned their_major, unsigned their_minor, unsigned our_major, unsigned our_minor)

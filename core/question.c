@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "addrs.h"
-#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "evaluate.h"
@@ -283,7 +282,7 @@ question_order(struct sg_question_addrs *addrs)
 static int
 question_targets(struct sg_session *s, const struct sg_question *q, struct sg_policy_reply *reply)
 {
-    const bool any = s->request->cmd == SG_CMD_BIND && sg_bind_any(s->request);
+    const bool any = s->request->cmd == SG_CMD_BIND && sg_evaluate_any_peer(s->request);
     struct sg_question_addrs addrs = q->addrs;
     int status = 1;
 

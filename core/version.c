@@ -10,7 +10,9 @@
 #include <libconfig.h>
 #include <sodium.h>
 
-#include "module.h"
+#include <sockgate/module.h>
+
+#include "module_file.h"
 
 void
 sg_version_short(FILE *out)
