@@ -107,20 +107,23 @@ flush_fits(const struct flush_run *run, unsigned i)
 }
 
 static void
-flush_prepare(struct mmsghdr *msg, struct flush_control *control, const struct flush_run *run)
+flush_prepare(struct mmsghdr *msg, const struct flush_run *run)
 {
-    const uint16_t len = (uint16_t)out.iov[run->first].iov_len;
-    struct cmsghdr *head;
-
     msg->msg_hdr = (struct msghdr){ .msg_name = &out.to[run->first],
                                     .msg_namelen = sg_udp_name_len(&out.to[run->first]),
                                     .msg_iov = &out.iov[run->first],
                                     .msg_iovlen = run->n };
-    if (run->n == 1)
-        return;
-    msg->msg_hdr.msg_control = control->octets;
-    msg->msg_hdr.msg_controllen = sizeof control->octets;
-    head = CMSG_FIRSTHDR(&msg->msg_hdr);
+}
+
+/* Tells the kernel where to cut. */
+static void
+flush_mark(struct msghdr *msg, struct flush_control *control, uint16_t len)
+{
+    struct cmsghdr *head;
+
+    msg->msg_control = control->octets;
+    msg->msg_controllen = sizeof control->octets;
+    head = CMSG_FIRSTHDR(msg);
     *head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof len), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT };
     memcpy(CMSG_DATA(head), &len, sizeof len);
 }
@@ -137,8 +140,11 @@ flush_plan(void)
         out.runs[n - 1].n++;
         out.runs[n - 1].octets += out.iov[i].iov_len;
     }
-    for (unsigned r = 0; r < n; r++)
-        flush_prepare(&out.msgs[r], &out.controls[r], &out.runs[r]);
+    for (unsigned r = 0; r < n; r++) {
+        flush_prepare(&out.msgs[r], &out.runs[r]);
+        if (out.runs[r].n > 1)
+            flush_mark(&out.msgs[r].msg_hdr, &out.controls[r], (uint16_t)out.iov[out.runs[r].first].iov_len);
+    }
     return n;
 }
 
@@ -166,7 +172,7 @@ flush_failed(int fd, const struct flush_run *run, int err, struct sg_udp_sent *s
         const struct flush_run one = { .first = run->first + i, .n = 1 };
         struct mmsghdr msg;
 
-        flush_prepare(&msg, NULL, &one);
+        flush_prepare(&msg, &one);
         if (sendmsg(fd, &msg.msg_hdr, MSG_NOSIGNAL | MSG_DONTWAIT) != -1)
             flush_sent(&one, sent);
         else
