@@ -516,17 +516,24 @@ generation_turn(struct pollfd *fds)
 static int
 generation_loop(void)
 {
+    struct pollfd *fds = NULL;
+    size_t n = 0;
     int status = -1;
 
     while (status == -1) {
-        /* How many workers and helpers there are is known once START has come. */
-        struct pollfd *fds = calloc(gen.workers.n + gen.workers.pools.n_helpers + GEN_FDS, sizeof *fds);
+        /* How many workers and helpers there are is known once START has come; later nothing is asked for. */
+        const size_t wanted = gen.workers.n + gen.workers.pools.n_helpers + GEN_FDS;
+        struct pollfd *more = wanted > n ? reallocarray(fds, wanted, sizeof *fds) : fds;
 
-        if (fds == NULL)
-            return 1;
+        if (more == NULL) {
+            status = generation_fail("no memory");
+            break;
+        }
+        fds = more;
+        n = wanted;
         status = generation_turn(fds);
-        free(fds);
     }
+    free(fds);
     return status;
 }
 

@@ -67,6 +67,7 @@ core_libcore_a_SOURCES = \
 	core/login_test.c \
 	core/login_throttle.c \
 	core/login_watch.c \
+	core/loop.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \

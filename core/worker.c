@@ -21,6 +21,7 @@
 #include "listener.h"
 #include "log.h"
 #include "login.h"
+#include "loop.h"
 #include "msg.h"
 #include "pipes.h"
 #include "resolve.h"
@@ -158,7 +159,7 @@ sg_worker_watch(ev_io *io, int events)
 static int
 worker_epoll(struct ev_loop *loop)
 {
-    struct ev_loop *outer = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+    struct ev_loop *outer = sg_loop_new();
     ev_embed embed;
     int fd;
 
@@ -350,7 +351,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
                                              .serial = boot->id_serial,
                                              .strict = boot->log_strict };
 
-    worker.loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+    worker.loop = sg_loop_new();
     if (worker.loop == NULL) {
         sg_logf(SG_LOG_EMERG, "cannot make an event loop: %s", strerror(errno));
         return -1;

@@ -69,6 +69,12 @@ tests_logins_pam_asks_la_LIBADD = $(PAM_LIBS)
 tests_logins_pam_asks_la_SOURCES = tests/logins/pam_asks.c
 endif
 
+# ---- loaded before the C library: what a test wants to go wrong
+
+check_LTLIBRARIES += tests/preload/fail_alloc.la
+tests_preload_fail_alloc_la_LDFLAGS = $(AM_LDFLAGS) -rpath /nowhere
+tests_preload_fail_alloc_la_SOURCES = tests/preload/fail_alloc.c
+
 # ---- figures: built with the tests, so that they keep up with the code; `make bench` runs them
 
 BENCHES = \
