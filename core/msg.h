@@ -35,6 +35,7 @@ enum sg_msg_type {
     SG_MSG_DRAINING = 23, /* nobody of mine accepts any more */
     SG_MSG_RENEW = 24,    /* too many crashes: replace me by a fresh generation */
     SG_MSG_REOPENED = 25, /* LOG_FD */
+    SG_MSG_LOADING = 26,  /* about to run code that may block: NAME of its instance, "" for none; LIMIT */
     /* worker to generation */
     SG_MSG_WORKER_READY = 40,
     SG_MSG_WORKER_FAILED = 41, /* TEXT */
@@ -86,6 +87,7 @@ enum sg_msg_tag {
     SG_TAG_ACKS_FD = 29,
     SG_TAG_SUCCESSOR = 30, /* with DRAIN: another generation goes on, its logger too */
     SG_TAG_LOGINS_FD = 31, /* the table of login_throttle.h */
+    SG_TAG_LIMIT = 32,     /* of a load, milliseconds */
     SG_TAG_CREDS = 40,     /* enum sg_creds_kind */
     SG_TAG_USER = 41,      /* octets, without a NUL */
     SG_TAG_SECRET = 42,

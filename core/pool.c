@@ -337,14 +337,13 @@ sg_pools_accused(struct sg_pools *pools, const struct sg_msg *msg)
 
 /* ---- all of them */
 
-bool
-sg_pools_ready(const struct sg_pools *pools)
+const struct sg_helper *
+sg_pools_starting(const struct sg_pools *pools)
 {
-    unsigned n = 0;
-
     for (unsigned i = 0; i < pools->n_helpers; i++)
-        n += pools->helpers[i].ready;
-    return n == pools->n_helpers;
+        if (!pools->helpers[i].ready)
+            return &pools->helpers[i];
+    return NULL;
 }
 
 unsigned

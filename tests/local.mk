@@ -185,6 +185,7 @@ TEST_MODULES = \
 	tests/modules/bad/unchecked_malloc.la \
 	tests/modules/bad/undefined_symbol.la \
 	tests/modules/bad/writes_conf.la \
+	tests/modules/blocks.la \
 	tests/modules/crash_request.la \
 	tests/modules/crash_start.la \
 	tests/modules/log_nothing.la \
