@@ -23,4 +23,13 @@ sg_mono_ms(void)
     return sg_clock_ms(CLOCK_MONOTONIC);
 }
 
+static inline int64_t
+sg_mono_us(void)
+{
+    struct timespec ts;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
 #endif

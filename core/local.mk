@@ -24,6 +24,7 @@ core_libcore_a_SOURCES = \
 	core/answer.c \
 	core/arena.c \
 	core/bind.c \
+	core/bucket.c \
 	core/buf.c \
 	core/conf.c \
 	core/conf_check.c \
@@ -93,6 +94,7 @@ core_libcore_a_SOURCES = \
 	core/relay.c \
 	core/relay_copy.c \
 	core/relay_filter.c \
+	core/relay_limit.c \
 	core/relay_splice.c \
 	core/resolve.c \
 	core/resolve_cache.c \

@@ -84,7 +84,8 @@
     X(QUEUE, "queue")       /* too much waits for verdicts already, or memory is short */                              \
     X(SIZE, "size")         /* too long for one datagram */                                                            \
     X(SEND, "send")         /* the kernel did not take it: no route, no room */                                        \
-    X(SOURCE, "source")     /* came back from where the client has not written to */
+    X(SOURCE, "source")     /* came back from where the client has not written to */                                   \
+    X(RATE, "rate")         /* more than the limit of whoever granted lets through */
 
 enum sg_udp_drop {
 #define X(name, text) SG_UDP_DROP_##name,

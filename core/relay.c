@@ -6,7 +6,8 @@
  *              down:  target --splice--> pipe --splice--> client                splice: streams
  *              up:    client --recv--> frames --filter--> send--> target        filter: a METHOD that encapsulates
  *                                          |
- *                        what was not taken is held (<= 64 KiB, or a pipe), and nothing more is read until it is gone
+ *                        what was not taken is held (<= 64 KiB, or a pipe), and nothing more is read until it is gone,
+ *                        nor while a limit (relay_limit.h) has been reached
  *
  * A flow: OPEN --end of file--> DRY --nothing is held, shutdown()--> SHUT. Both SHUT: the session has ended well.
  */
@@ -20,6 +21,7 @@
 
 #include "container.h"
 #include "relay_flow.h"
+#include "relay_limit.h"
 
 /* So many reads in a row that filled the shared block are a stream. */
 #define RELAY_STREAM 2
@@ -105,10 +107,11 @@ sg_flow_nothing(struct sg_session *s, struct sg_flow *flow, ssize_t n)
 int
 sg_flow_receive(struct sg_session *s, struct sg_flow *flow, uint8_t *to, size_t size, size_t *len_out)
 {
-    const ssize_t n = recv(sg_flow_source(s, flow), to, size, 0);
+    const ssize_t n = recv(sg_flow_source(s, flow), to, sg_flow_most(s, flow, size), 0);
 
     if (n <= 0)
         return sg_flow_nothing(s, flow, n);
+    sg_flow_read(s, flow, (size_t)n);
     *len_out = (size_t)n;
     return 1;
 }
@@ -137,7 +140,7 @@ flow_flush(struct sg_session *s, struct sg_flow *flow)
     return 0;
 }
 
-/* The one place where it is chosen how octets move. A limit on a flow's rate would be asked here, too. */
+/* The one place where it is chosen how octets move. */
 static const struct sg_mover *
 flow_mover(const struct sg_session *s, struct sg_flow *flow)
 {
@@ -176,7 +179,7 @@ flow_step(struct sg_session *s, struct sg_flow *flow)
             return 0;
         if (flow->state == SG_FLOW_DRY)
             return flow_shutdown(s, flow);
-        if (flow->state == SG_FLOW_SHUT)
+        if (flow->state == SG_FLOW_SHUT || !sg_limits_allow(s, flow))
             return 0;
         flow->mover = flow_mover(s, flow);
         moved = flow->mover->move(s, flow);
@@ -199,7 +202,7 @@ relay_events(const struct sg_flow *from, const struct sg_flow *to)
 {
     int events = 0;
 
-    if (from->state == SG_FLOW_OPEN && !sg_flow_held(from))
+    if (from->state == SG_FLOW_OPEN && !sg_flow_held(from) && !from->paused)
         events |= EV_READ;
     if (sg_flow_held(to) || to->more)
         events |= EV_WRITE;
@@ -220,6 +223,7 @@ relay_rest(struct sg_session *s)
     sg_deadline_arm(sg_worker_queue(half ? SG_QUEUE_HALF_CLOSED : SG_QUEUE_IDLE), &s->phase);
     sg_worker_watch(&s->io, relay_events(&relay->up, &relay->down));
     sg_worker_watch(&s->conn->io, relay_events(&relay->down, &relay->up));
+    sg_limits_wait(s->relay);
 }
 
 static void
@@ -233,6 +237,13 @@ relay_step(struct sg_session *s, bool up, bool down)
     /* The sink tells when to go on, in a turn of its own: one session's stream must not keep the others waiting. */
     relay->up.more = more == 1 && s->encapsulated;
     relay_rest(s);
+}
+
+static void
+relay_again(struct sg_session *s)
+{
+    if (s->state == SG_STATE_RELAY) /* else it has ended in this turn */
+        relay_step(s, s->relay->up.paused, s->relay->down.paused);
 }
 
 /* What came early goes out; the sockets are read when they say that there is something. Frames that came early do not. */
@@ -307,7 +318,7 @@ sg_relay_new(struct sg_session *s)
     relay->down.count = &s->rec->bytes_down;
     sg_buf_init(&relay->up.waiting, most);
     sg_buf_init(&relay->down.waiting, most);
-    if (relay_take_early(s, relay) == -1) {
+    if (relay_take_early(s, relay) == -1 || sg_limits_new(s, relay, relay_again) == -1) {
         sg_relay_free(relay);
         return -1;
     }
@@ -331,5 +342,6 @@ sg_relay_free(struct sg_relay *relay)
         return;
     flow_drop(&relay->up);
     flow_drop(&relay->down);
+    sg_limits_free(relay->limits);
     free(relay);
 }

@@ -30,11 +30,15 @@ struct sg_flow {
     uint8_t full;                 /* reads in a row that filled their buffer */
     bool up;                      /* from the client to the target */
     bool more;                    /* whole frames may wait in `in`, of which no event of the source would tell */
+    bool paused;                  /* its limit does not let it read now */
     bool nagle, sent;             /* the sink has no TCP_NODELAY yet; it has been sent something */
 };
 
+struct sg_limits;
+
 struct sg_relay {
     struct sg_flow up, down;
+    struct sg_limits *limits; /* relay_limit.h; NULL: none */
 };
 
 enum sg_moved {
@@ -75,6 +79,9 @@ enum sg_moved sg_flow_lost(struct sg_session *s, bool client, int err);
 enum sg_moved sg_flow_broken(struct sg_session *s, enum sg_reason reason);
 void sg_flow_count(struct sg_flow *flow, enum sg_path path, size_t len);      /* payload that the sink has taken */
 void sg_flow_sending(struct sg_session *s, struct sg_flow *flow, size_t len); /* before each send */
+/* relay_limit.c: of `size` octets, how many may be read now, for a flow that may read; and so many were read. */
+size_t sg_flow_most(const struct sg_session *s, const struct sg_flow *flow, size_t size);
+void sg_flow_read(const struct sg_session *s, const struct sg_flow *flow, size_t len);
 /* Octets taken, maybe 0; -1: the session is over. */
 ssize_t sg_flow_send(struct sg_session *s, struct sg_flow *flow, const uint8_t *octets, size_t len);
 /* 1: octets came; 0: none now, or the end (the state says so); -1: the session is over. */

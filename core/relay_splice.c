@@ -44,8 +44,8 @@ static enum sg_moved
 splice_move(struct sg_session *s, struct sg_flow *flow)
 {
     struct sg_pipe *pipe = flow->pipe;
-    const ssize_t n =
-        splice(sg_flow_source(s, flow), NULL, pipe->in, NULL, SG_PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    const ssize_t n = splice(sg_flow_source(s, flow), NULL, pipe->in, NULL, sg_flow_most(s, flow, SG_PIPE_SIZE),
+                             SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 
     if (n <= 0) {
         /* Asked first: an answer leaves errno alone. */
@@ -59,6 +59,7 @@ splice_move(struct sg_session *s, struct sg_flow *flow)
         return flow->mover->move(s, flow);
     }
     pipe->held = (size_t)n;
+    sg_flow_read(s, flow, (size_t)n);
     if (n < SPLICE_STREAM_MIN)
         flow->full = 0;
     if (sg_flow_flush_pipe(s, flow) == SG_MOVED_LOST)

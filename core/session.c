@@ -200,6 +200,20 @@ sg_session_reason_text(struct sg_session *s, const char *text)
         (void)sg_record_put(s->rec, &s->rec->reason_text, text, strnlen(text, REASON_TEXT_MAX));
 }
 
+static void
+session_lower(uint32_t *rate, uint32_t to)
+{
+    if (to != 0 && (*rate == 0 || to < *rate))
+        *rate = to;
+}
+
+void
+sg_session_limit(struct sg_session *s, const struct sg_decision *decision)
+{
+    session_lower(&s->rate_up, decision->rate_up);
+    session_lower(&s->rate_down, decision->rate_down);
+}
+
 void
 sg_session_rule(struct sg_session *s, const struct sg_decision *decision)
 {
@@ -207,6 +221,7 @@ sg_session_rule(struct sg_session *s, const struct sg_decision *decision)
     s->rec->rule_file = sg_journal_name(decision->file);
     s->rec->rule_line = decision->line;
     sg_session_reason_text(s, decision->reason);
+    sg_session_limit(s, decision);
 }
 
 void

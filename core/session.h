@@ -84,24 +84,25 @@ struct sg_session {
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
     struct sg_filter *filter;
 
-    struct sg_deadline phase; /* one at a time: handshake, idle, half_closed, linger */
-    struct sg_deadline setup; /* setup_max, then max_session */
-    int64_t waited_since_ms;  /* handshake: since when we wait for the client */
-    int32_t waited_ms;        /* and how long we have before */
-    uint32_t unconsumed;      /* AUTH: octets in `in` that exchange() did not want yet */
-    char *id;                 /* as text, from when somebody has asked for it; else NULL */
-    uint8_t state;            /* enum sg_state */
-    uint8_t command_rep;      /* sg_session_set_rep() */
-    uint8_t special_allowed;  /* special ranges that the OK at request allows */
-    bool waiting : 1;         /* for octets of the client: the handshake clock runs */
-    bool stay : 1;            /* COMMAND: a client that ends its side has left */
-    bool eof : 1;             /* the client has ended its side */
-    bool encapsulated : 1;    /* AUTH is over and there is a filter */
-    bool asked : 1;           /* AUTH: exchange() has been called */
-    bool asking : 1;          /* AUTH: and will answer later */
-    bool undecided : 1;       /* request access ended UNDECIDED */
-    bool shut : 1;            /* CLOSING: our side has ended */
-    bool ending : 1;          /* to be ended, as soon as no code of a module is on the stack */
+    struct sg_deadline phase;    /* one at a time: handshake, idle, half_closed, linger */
+    struct sg_deadline setup;    /* setup_max, then max_session */
+    int64_t waited_since_ms;     /* handshake: since when we wait for the client */
+    int32_t waited_ms;           /* and how long we have before */
+    uint32_t unconsumed;         /* AUTH: octets in `in` that exchange() did not want yet */
+    char *id;                    /* as text, from when somebody has asked for it; else NULL */
+    uint8_t state;               /* enum sg_state */
+    uint8_t command_rep;         /* sg_session_set_rep() */
+    uint8_t special_allowed;     /* special ranges that the OK at request allows */
+    uint32_t rate_up, rate_down; /* octets a second; 0: no limit */
+    bool waiting : 1;            /* for octets of the client: the handshake clock runs */
+    bool stay : 1;               /* COMMAND: a client that ends its side has left */
+    bool eof : 1;                /* the client has ended its side */
+    bool encapsulated : 1;       /* AUTH is over and there is a filter */
+    bool asked : 1;              /* AUTH: exchange() has been called */
+    bool asking : 1;             /* AUTH: and will answer later */
+    bool undecided : 1;          /* request access ended UNDECIDED */
+    bool shut : 1;               /* CLOSING: our side has ended */
+    bool ending : 1;             /* to be ended, as soon as no code of a module is on the stack */
 
     struct sg_instance *auth; /* the instance that serves METHOD */
     struct sg_login *login;   /* AUTH: that is being checked; NULL: none */
@@ -166,7 +167,9 @@ int sg_session_send(struct sg_session *s, const uint8_t *octets, size_t len) SG_
 void sg_session_reason(struct sg_session *s, enum sg_reason reason, int err);
 /* A few words beside the reason; the first stay. NULL is ignored. */
 void sg_session_reason_text(struct sg_session *s, const char *text);
-/* Which rule decided, and why. */
+/* The limits of whoever has granted something: the lowest hold. */
+void sg_session_limit(struct sg_session *s, const struct sg_decision *decision);
+/* Which rule decided, and why; its limits, too. */
 void sg_session_rule(struct sg_session *s, const struct sg_decision *decision);
 /* What a rule on trial would have said in that walk. */
 void sg_session_dry_run(struct sg_session *s, const struct sg_run *run);

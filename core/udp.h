@@ -13,6 +13,7 @@
 
 #include <sockgate/udp.h>
 
+#include "bucket.h"
 #include "quota.h"
 #include "session.h"
 #include "udp_dest.h"
@@ -57,6 +58,7 @@ struct sg_udp {
     enum sg_verdict dry_run_verdict;
 
     sg_quota user_quota, client_quota;
+    struct sg_bucket up, down; /* for the session's limits, if it has some */
 };
 
 /* The session ends: closes the sockets, stops what is under way, completes the record. NULL is ignored. */

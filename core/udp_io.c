@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * udp_io.c - recvmmsg() and sendmmsg().
+ * udp_io.c - recvmmsg() and sendmmsg(), and several datagrams in one message where that is possible.
  *
  * The buffers are two megabytes of address space, of which the kernel gives memory for what is really used: short
  * datagrams touch a page each.
@@ -8,6 +8,7 @@
 #include "udp_io.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -15,6 +16,8 @@
 
 /* A header in front, which for IPv6 needs more than for IPv4. */
 #define SLOT_SIZE (SG_UDP_HEADER_MAX + SG_UDP_SIZE_MAX)
+/* One message with all its datagrams is at most what one datagram may be. */
+#define RUN_OCTETS ((size_t)65000)
 
 static struct {
     uint8_t slots[SG_UDP_BATCH][SLOT_SIZE];
@@ -25,12 +28,27 @@ static struct {
     bool ready;
 } in;
 
+/*
+ * Datagrams in a row to one address and of one length, of which the last may fall short, leave as one message: the
+ * kernel takes it through its layers once and cuts it at the end (UDP_SEGMENT).
+ */
+struct flush_run {
+    unsigned first, n;
+    size_t octets;
+};
+
+struct flush_control {
+    _Alignas(struct cmsghdr) uint8_t octets[CMSG_SPACE(sizeof(uint16_t))];
+};
+
 static struct {
     unsigned n;
-    struct mmsghdr msgs[SG_UDP_BATCH];
     struct iovec iov[SG_UDP_BATCH];
     union sg_udp_name to[SG_UDP_BATCH];
     size_t payload[SG_UDP_BATCH];
+    struct flush_run runs[SG_UDP_BATCH];
+    struct mmsghdr msgs[SG_UDP_BATCH];
+    struct flush_control controls[SG_UDP_BATCH];
 } out;
 
 struct sg_udp_packet *
@@ -75,34 +93,106 @@ sg_udp_send(int fd, const union sg_udp_name *to, const uint8_t *octets, size_t l
     out.to[i] = *to;
     out.iov[i] = (struct iovec){ (void *)(uintptr_t)octets, len };
     out.payload[i] = payload;
-    out.msgs[i].msg_hdr = (struct msghdr){
-        .msg_name = &out.to[i], .msg_namelen = sg_udp_name_len(to), .msg_iov = &out.iov[i], .msg_iovlen = 1
-    };
     if (out.n == SG_UDP_BATCH)
         sg_udp_flush(fd, sent);
+}
+
+static bool
+flush_fits(const struct flush_run *run, unsigned i)
+{
+    const size_t len = out.iov[run->first].iov_len, next = out.iov[i].iov_len;
+
+    return out.iov[i - 1].iov_len == len && next > 0 && next <= len && run->octets + next <= RUN_OCTETS &&
+           memcmp(&out.to[i], &out.to[run->first], sg_udp_name_len(&out.to[i])) == 0;
+}
+
+static void
+flush_prepare(struct mmsghdr *msg, const struct flush_run *run)
+{
+    msg->msg_hdr = (struct msghdr){ .msg_name = &out.to[run->first],
+                                    .msg_namelen = sg_udp_name_len(&out.to[run->first]),
+                                    .msg_iov = &out.iov[run->first],
+                                    .msg_iovlen = run->n };
+}
+
+/* Tells the kernel where to cut. */
+static void
+flush_mark(struct msghdr *msg, struct flush_control *control, uint16_t len)
+{
+    struct cmsghdr *head;
+
+    msg->msg_control = control->octets;
+    msg->msg_controllen = sizeof control->octets;
+    head = CMSG_FIRSTHDR(msg);
+    *head = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof len), .cmsg_level = SOL_UDP, .cmsg_type = UDP_SEGMENT };
+    memcpy(CMSG_DATA(head), &len, sizeof len);
+}
+
+/* All that waits, as runs; their number. */
+static unsigned
+flush_plan(void)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < out.n; i++) {
+        if (n == 0 || !flush_fits(&out.runs[n - 1], i))
+            out.runs[n++] = (struct flush_run){ .first = i };
+        out.runs[n - 1].n++;
+        out.runs[n - 1].octets += out.iov[i].iov_len;
+    }
+    for (unsigned r = 0; r < n; r++) {
+        flush_prepare(&out.msgs[r], &out.runs[r]);
+        if (out.runs[r].n > 1)
+            flush_mark(&out.msgs[r].msg_hdr, &out.controls[r], (uint16_t)out.iov[out.runs[r].first].iov_len);
+    }
+    return n;
+}
+
+static void
+flush_sent(const struct flush_run *run, struct sg_udp_sent *sent)
+{
+    for (unsigned i = 0; i < run->n; i++)
+        sent->octets += out.payload[run->first + i];
+    sent->left += run->n;
+}
+
+static void
+flush_failed(int fd, const struct flush_run *run, int err, struct sg_udp_sent *sent)
+{
+    if (run->n == 1) {
+        /* Without room in the socket the others would fare no better, but fail fast. */
+        if (err == EMSGSIZE)
+            sent->too_long++;
+        else
+            sent->failed++;
+        return;
+    }
+    /* Not as a run, perhaps because each of them has to be fragmented: one by one. */
+    for (unsigned i = 0; i < run->n; i++) {
+        const struct flush_run one = { .first = run->first + i, .n = 1 };
+        struct mmsghdr msg;
+
+        flush_prepare(&msg, &one);
+        if (sendmsg(fd, &msg.msg_hdr, MSG_NOSIGNAL | MSG_DONTWAIT) != -1)
+            flush_sent(&one, sent);
+        else
+            flush_failed(fd, &one, errno, sent);
+    }
 }
 
 void
 sg_udp_flush(int fd, struct sg_udp_sent *sent)
 {
-    unsigned i = 0;
+    const unsigned n_runs = flush_plan();
+    unsigned r = 0;
 
-    while (i < out.n) {
-        const int n = sendmmsg(fd, out.msgs + i, out.n - i, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (r < n_runs) {
+        const int n = sendmmsg(fd, out.msgs + r, n_runs - r, MSG_NOSIGNAL | MSG_DONTWAIT);
 
         for (int k = 0; k < n; k++)
-            sent->octets += out.payload[i + (unsigned)k];
-        if (n > 0) {
-            sent->left += (unsigned)n;
-            i += (unsigned)n;
-        } else if (errno != EINTR) {
-            /* The first one is the culprit; without room in the socket the others would fare no better, but fail fast. */
-            if (errno == EMSGSIZE)
-                sent->too_long++;
-            else
-                sent->failed++;
-            i++;
-        }
+            flush_sent(&out.runs[r++], sent);
+        if (n <= 0 && errno != EINTR)
+            flush_failed(fd, &out.runs[r++], errno, sent);
     }
     out.n = 0;
 }

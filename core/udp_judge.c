@@ -188,6 +188,7 @@ judge_targeted(struct sg_run *run, enum sg_outcome outcome)
     judging->asking = false;
     judge_dry_run(judging->udp, run);
     if (refusal.reason == SG_REASON_NONE) {
+        sg_session_limit(judging->udp->session, &run->decision);
         judge_finish(judging, true);
         return;
     }
@@ -302,7 +303,10 @@ judge_requested(struct sg_run *run, enum sg_outcome outcome)
     judge_dry_run(judging->udp, run);
     if (sg_evaluate_granted(run, outcome, &judging->grant).reason != SG_REASON_NONE) {
         judge_finish(judging, false);
-    } else if (judging->request.name == NULL) {
+        return;
+    }
+    sg_session_limit(judging->udp->session, &run->decision);
+    if (judging->request.name == NULL) {
         judge_target(judging);
     } else {
         judging->why = SG_UDP_DROP_NAME;

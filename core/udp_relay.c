@@ -50,6 +50,25 @@ relay_account(struct sg_udp *udp, const struct sg_udp_sent *sent, uint64_t *octe
         udp->active_ms = sg_mono_ms();
 }
 
+/* What is over a limit is dropped: who sends datagrams has to find out how much gets through, on every path. */
+static bool
+relay_within(struct sg_udp *udp, struct sg_bucket *bucket, uint32_t rate, size_t len)
+{
+    int64_t now;
+
+    if (rate == 0)
+        return true;
+    now = sg_mono_us();
+    if (bucket->rate != rate)
+        sg_bucket_set(bucket, rate, now);
+    if (sg_bucket_allows(bucket, now) == 0) {
+        sg_udp_drop(udp, SG_UDP_DROP_RATE, 1);
+        return false;
+    }
+    sg_bucket_take(bucket, len);
+    return true;
+}
+
 /* What was said about destinations, as long as nothing has changed that it may rest on. */
 static void
 relay_look_at_images(struct sg_udp *udp)
@@ -109,8 +128,11 @@ relay_tried(struct sg_udp *udp, const struct sg_addr *addr)
 void
 sg_udp_relay_up(struct sg_udp *udp, struct sg_udp_dest *dest, const uint8_t *octets, size_t len)
 {
-    const int fd = relay_socket(udp, &dest->addr);
+    int fd;
 
+    if (!relay_within(udp, &udp->up, udp->session->rate_up, len))
+        return;
+    fd = relay_socket(udp, &dest->addr);
     if (fd == -1) {
         sg_udp_drop(udp, SG_UDP_DROP_SEND, 1);
         return;
@@ -272,6 +294,8 @@ relay_down(struct sg_udp *udp, struct sg_udp_packet *packet, struct sg_udp_sent 
         sg_udp_drop(udp, SG_UDP_DROP_SOURCE, 1);
         return;
     }
+    if (!relay_within(udp, &udp->down, udp->session->rate_down, packet->len))
+        return;
     len = sg_udp_put_header(header, &from);
     memcpy(packet->octets - len, header, len);
     if (udp->session->encapsulated)

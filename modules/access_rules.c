@@ -37,6 +37,8 @@ static const struct sg_conf_word assurance_words[] = {
     { NULL, 0 },
 };
 
+#define RATE_MAX 4294967295
+
 static const struct sg_conf_word special_words[] = {
     { "loopback", SG_SPECIAL_LOOPBACK },
     { "link_local", SG_SPECIAL_LINK_LOCAL },
@@ -71,6 +73,10 @@ static const struct sg_conf_item rule_items[] = {
     { RULE(label), .type = SG_CONF_STRING, .help = "the rule's name in the log; if not given, \"rule N\"" },
     { RULE(special), .type = SG_CONF_FLAGS, .words = special_words,
       .help = "with allow: special ranges that may be reached" },
+    { RULE(rate_up), .type = SG_CONF_SIZE, .max = RATE_MAX, .def = "0",
+      .help = "with allow: octets a second that a session may send; 0: no limit" },
+    { RULE(rate_down), .type = SG_CONF_SIZE, .max = RATE_MAX, .def = "0",
+      .help = "with allow: octets a second that a session may get; 0: no limit" },
     { RULE(dry_run), .type = SG_CONF_BOOL, .def = "false",
       .help = "on trial: the log says when it would have decided, and the next rule is asked" },
     { .name = NULL },
@@ -110,12 +116,18 @@ rules_fini(struct sg_instance *inst)
 
 /* What the walk has seen so far. */
 struct walk {
-    bool may_allow, may_deny;
-    unsigned special;            /* of the rules that may allow */
-    bool special_differs;        /* between them */
+    bool may_deny;
+    const struct rule *allows;   /* the last that may; NULL: none may */
+    bool allows_differ;          /* in what they allow */
     const struct rule *unsure;   /* the first that needs an address */
     const struct rule *decisive; /* at which it ended; NULL: at the end of the list */
 };
+
+static bool
+rule_allows_same(const struct rule *a, const struct rule *b)
+{
+    return a->special == b->special && a->rate_up == b->rate_up && a->rate_down == b->rate_down;
+}
 
 static void
 walk_note(struct walk *walk, const struct rule *rule)
@@ -124,9 +136,8 @@ walk_note(struct walk *walk, const struct rule *rule)
         walk->may_deny = true;
         return;
     }
-    walk->special_differs = walk->special_differs || (walk->may_allow && walk->special != rule->special);
-    walk->special = rule->special;
-    walk->may_allow = true;
+    walk->allows_differ = walk->allows_differ || (walk->allows != NULL && !rule_allows_same(walk->allows, rule));
+    walk->allows = rule;
 }
 
 static void
@@ -190,14 +201,16 @@ rules_place(struct sg_decision *decision, const struct rule *rule, const struct 
 static enum sg_verdict
 rules_verdict(const struct rules *rules, const struct walk *walk, struct sg_decision *decision)
 {
-    if (walk->may_allow && (walk->may_deny || walk->special_differs)) {
+    if (walk->allows != NULL && (walk->may_deny || walk->allows_differ)) {
         rules_place(decision, walk->unsure, rules);
         return SG_UNDECIDED;
     }
     rules_place(decision, walk->decisive, rules);
-    if (!walk->may_allow)
+    if (walk->allows == NULL)
         return SG_DENY;
-    decision->special = walk->special;
+    decision->special = walk->allows->special;
+    decision->rate_up = walk->allows->rate_up;
+    decision->rate_down = walk->allows->rate_down;
     return SG_OK;
 }
 
@@ -210,7 +223,7 @@ rules_dry_run(enum sg_verdict verdict, struct sg_decision *decision)
         decision->dry_run_verdict = verdict;
     }
     decision->label = decision->reason = NULL;
-    decision->special = 0;
+    decision->special = decision->rate_up = decision->rate_down = 0;
     return SG_DECLINED;
 }
 
@@ -223,7 +236,7 @@ rules_ask(struct sg_instance *inst, struct sg_session *s, const struct sg_reques
     struct rule_question q = {
         .session = s, .client = sg_session_client(s), .identity = sg_session_identity(s), .request = req, .addr = addr
     };
-    struct walk walk = { .may_allow = false };
+    struct walk walk = { .may_deny = false };
     enum sg_verdict verdict;
 
     if (req->name != NULL && req->name_len <= sizeof q.name) {

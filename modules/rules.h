@@ -16,6 +16,8 @@
 
 #define RULE_LABEL_MAX 63
 #define RULE_NAME_MAX 253
+/* Octets a second; less would be a way to refuse that nobody can see. */
+#define RULE_RATE_MIN 1024
 
 /* CMDs as bits, for a condition that names several. */
 #define CMD_BIT(cmd) (1 << (cmd))
@@ -35,6 +37,7 @@ struct rule_conf {
     struct rule_match allow, deny;
     const char *label;
     int64_t special; /* bits of enum sg_special */
+    int64_t rate_up, rate_down;
     bool dry_run;
 };
 
@@ -102,6 +105,7 @@ struct rule_strings {
 struct rule {
     enum sg_verdict verdict;
     unsigned special;
+    uint32_t rate_up, rate_down; /* 0: no limit */
     bool dry_run;
     struct sg_where where;
     char label[RULE_LABEL_MAX + 1];

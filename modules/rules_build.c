@@ -192,6 +192,16 @@ build_label_good(const char *label)
 }
 
 static void
+build_rate(struct build *b, const struct rule_conf *conf, const char *key, int64_t rate)
+{
+    if (rate != 0 && conf->allow.where.line == 0)
+        sg_conf_error(b->inst, &conf->where, "\"%s\" limits what is allowed, so it needs \"allow\"", key);
+    if (rate != 0 && rate < RULE_RATE_MIN)
+        sg_conf_error(b->inst, &conf->where, "%s: 0 is no limit, and the lowest is %d octets a second", key,
+                      RULE_RATE_MIN);
+}
+
+static void
 build_check(struct build *b, const struct rule_conf *conf)
 {
     if ((conf->allow.where.line != 0) == (conf->deny.where.line != 0))
@@ -199,6 +209,8 @@ build_check(struct build *b, const struct rule_conf *conf)
                       "a rule has either \"allow\" or \"deny\", as in { allow = { dst_port = 443; }; }");
     if (conf->special != 0 && conf->allow.where.line == 0)
         sg_conf_error(b->inst, &conf->where, "\"special\" opens ranges, so it needs \"allow\"");
+    build_rate(b, conf, "rate_up", conf->rate_up);
+    build_rate(b, conf, "rate_down", conf->rate_down);
     if (conf->label != NULL && !build_label_good(conf->label))
         sg_conf_error(b->inst, &conf->where, "label: from 1 to %d octets without control characters are allowed",
                       RULE_LABEL_MAX);
@@ -213,6 +225,8 @@ build_rule(struct build *b, const struct rule_conf *conf, size_t number)
     build_check(b, conf);
     rule->verdict = allow ? SG_OK : SG_DENY;
     rule->special = (unsigned)conf->special;
+    rule->rate_up = (uint32_t)conf->rate_up;
+    rule->rate_down = (uint32_t)conf->rate_down;
     rule->dry_run = conf->dry_run;
     rule->where = conf->where;
     if (conf->label != NULL)

@@ -19,6 +19,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_access_rules.c \
 	tests/unit/test_addr.c \
 	tests/unit/test_advertise.c \
+	tests/unit/test_bucket.c \
 	tests/unit/test_buf.c \
 	tests/unit/test_conf.c \
 	tests/unit/test_conf_scan.c \

@@ -36,7 +36,12 @@ struct sg_decision {
     const char *reason; /* a few words for the log, NULL if the label says it */
     const char *file;   /* where the rule stands */
     unsigned line;
-    unsigned special;       /* with SG_OK: the special ranges that may be reached, bits of enum sg_special */
+    unsigned special; /* with SG_OK: the special ranges that may be reached, bits of enum sg_special */
+    /*
+     * With SG_OK: octets a second that the session may move from the client (up) and to it (down), 0 for no limit. Who
+     * grants the request and who grants the address may both say something; the lowest holds for the whole session.
+     */
+    uint32_t rate_up, rate_down;
     struct sg_trace *trace; /* set by the core; NULL: nobody asks, so say nothing */
     /* A rule on trial that would have decided before the verdict was found; for the log, it changes nothing. */
     const char *dry_run_label;       /* at most 63 octets; NULL: none */

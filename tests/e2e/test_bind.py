@@ -236,7 +236,7 @@ def test_one_peer(gateway):
     """S5-B06, T49: with the first peer the port is closed: the second gets a reset or nobody, and not a word."""
     gw = gateway(config())
     client, reply = waiting(gw)
-    with network_paused(gw):
+    with sockgate.stopped(*gw.workers().values()):
         first = servers.peer(reply.host, reply.port)
         second = servers.peer(reply.host, reply.port)
     assert client.reply().port == int(first.name.rsplit(':', 1)[1])
@@ -247,21 +247,6 @@ def test_one_peer(gateway):
     client.expect(b'one')
     first.close()
     client.close()
-
-
-class network_paused:
-    """Both connections are in the queue before a worker looks."""
-
-    def __init__(self, gw):
-        self.workers = list(gw.workers().values())
-
-    def __enter__(self):
-        for pid in self.workers:
-            os.kill(pid, signal.SIGSTOP)
-
-    def __exit__(self, *unused):
-        for pid in self.workers:
-            os.kill(pid, signal.SIGCONT)
 
 
 def test_any_peer(gateway):

@@ -17,10 +17,13 @@ from socks import greeting, request
 
 
 # What forces a way through the relay, and which ways octets must and must not have gone then.
-PATHS = {'auto': ('copied', 'spliced'), 'copy': ('copied', ), 'splice': ('spliced', ), 'filter': ('filtered', )}
+PATHS = {'auto': ('copied', 'spliced'), 'copy': ('copied', ), 'splice': ('spliced', ), 'filter': ('filtered', ),
+         'limited': ('copied', 'spliced')}
 
 
 def path_config(path, **keys):
+    if path == 'limited':
+        return sockgate.config(rules=[dict(sockgate.LOOPBACK_RULES[0], rate_up='30M', rate_down='30M')], **keys)
     if path == 'filter':
         return sockgate.config(modules=[sockgate.test_module('auth_x80', name='x80')], hooks={'auth': ['x80']}, **keys)
     return sockgate.config(core={'relay_path': path}, **keys)

@@ -25,6 +25,9 @@ from test_sessions import listed
 from udp import Association, Place, associate, descriptors, header
 from x80 import X80
 
+# linux/udp.h
+UDP_GRO = 104
+
 ALL = [{'allow': {}, 'label': 'all', 'special': ['loopback', 'self']}]
 
 
@@ -268,6 +271,61 @@ def test_sizes(gateway, place):
             place.send(bytes(udp.LONGEST - 9), seen)
             one.trip(place)
             assert end_of(gw, one)['udp_drops'] == {'size': 1}
+
+
+# Lengths of datagrams that leave together. What is a row of one length, with a shorter one at its end, is one message for
+# the kernel; whoever gets them sees no difference.
+ROWS = [[100] * 20, [100] * 5 + [50] + [100] * 3, [50] * 3 + [100] * 3, [100, 0, 100, 0, 0, 100], list(range(1, 31)),
+        list(range(30, 0, -1)), [1200] * 31, [1400] * 7 + [1], [2000] * 8, [9000] * 8, [30000] * 3]
+
+
+def payloads(row):
+    return [bytes([number + 1]) * size for number, size in enumerate(row)]
+
+
+@pytest.mark.parametrize('mtu', [None, pytest.param(1500, marks=needs_root)])
+def test_rows(gateway, mtu):
+    """What waits leaves together, in its order; each datagram arrives as it was sent, also if it leaves in fragments."""
+    with contextlib.ExitStack() as stack:
+        if mtu:
+            namespace = stack.enter_context(Namespace())
+            namespace.ip(f'link set lo mtu {mtu}')
+            stack.enter_context(namespace.entered())
+        gw = gateway(udp.config())
+        targets = [stack.enter_context(Place()) for _ in range(2)]
+        one = stack.enter_context(associate(gw))
+        wheres = [one.trip(target, b'') for target in targets]
+        total = 0
+        for row in ROWS:
+            n = 2 if sum(row) < 3000 else 1  # the kernel has room for so much
+            with sockgate.stopped(*gw.workers().values()):
+                for payload in payloads(row):
+                    for target in targets[:n]:
+                        one.send(payload, target.where)
+            for target in targets[:n]:
+                for payload in payloads(row):
+                    target.expect(payload)
+            with sockgate.stopped(*gw.workers().values()):
+                for payload in payloads(row):
+                    for target, where in zip(targets[:n], wheres):
+                        target.send(payload, where)
+            assert sorted(one.recv() for _ in range(n * len(row))) == sorted(
+                (payload, target.where) for payload in payloads(row) for target in targets[:n])
+            total += sum(row) * n
+        end = end_of(gw, one)
+        assert (end['bytes_up'], end['bytes_down'], end['udp_drops']) == (total, total, {})
+
+
+def test_a_row_is_one_message(gw, place):
+    """Who asks the kernel not to cut it gets it whole."""
+    solitary, whole = b'one', [b'a' * 500] * 4 + [b'b' * 3]
+    with associate(gw) as one:
+        one.trip(place, solitary)
+        place.sock.setsockopt(socket.IPPROTO_UDP, UDP_GRO, 1)
+        with sockgate.stopped(*gw.workers().values()):
+            for payload in whole:
+                one.send(payload, place.where)
+        place.expect(b''.join(whole))
 
 
 def test_filter_x80(gateway, place):

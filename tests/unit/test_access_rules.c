@@ -35,7 +35,7 @@ static const char rules[] =
             /* 4 */ "{ deny  = { cmd = [ \"bind\", \"udp_associate\" ]; }; label = \"only connect\"; },\n"
             /* 5 */ "{ deny  = { dst_port = [ \"25\", \"6000-6063\" ]; }; label = \"ports\"; },\n"
             /* 6 */ "{ allow = { dst = [ \"127.0.0.0/8\", \"::1\" ]; dst_port = 8080; }; label = \"local\";\n"
-            /* 7 */ "  special = [ \"loopback\", \"self\" ]; },\n"
+            /* 7 */ "  special = [ \"loopback\", \"self\" ]; rate_down = \"2M\"; },\n"
             /* 8 */ "{ deny  = { dst = [ \"10.0.0.0/8\", \"2001:db8::/32\" ]; }; label = \"inner\"; },\n"
             /* 9 */ "{ allow = { client = \"192.0.2.0/24\"; dst_port = [ \"80\", \"443\" ]; }; label = \"web\"; }";
 
@@ -99,6 +99,8 @@ Test(access_rules, the_first_that_matches_decides)
             cr_expect_str_eq(decisions[j].file, "test.conf");
             cr_expect(decisions[j].line == asked[i].line, "row %zu: line %u", i, decisions[j].line);
             cr_expect(decisions[j].special == asked[i].special, "row %zu", i);
+            cr_expect(decisions[j].rate_up == 0, "row %zu", i);
+            cr_expect(decisions[j].rate_down == (asked[i].special != 0 ? 2u << 20 : 0), "row %zu", i);
         }
     }
     free(rec);
@@ -124,6 +126,8 @@ static const struct {
     { "{ deny = { dst = \"192.0.2.0/24\"; }; },\n{ deny = { }; }", SG_DENY, SG_DENY },
     { "{ allow = { dst = \"192.0.2.0/24\"; }; },\n{ allow = { }; }", SG_OK, SG_OK },
     { "{ allow = { dst = \"127.0.0.1\"; }; special = \"loopback\"; },\n{ allow = { }; }", SG_UNDECIDED, SG_OK },
+    { "{ allow = { dst = \"192.0.2.0/24\"; }; rate_up = 1024; },\n{ allow = { }; }", SG_UNDECIDED, SG_OK },
+    { "{ allow = { dst = \"192.0.2.0/24\"; }; rate_up = 1024; },\n{ allow = { }; rate_up = \"1K\"; }", SG_OK, SG_OK },
 };
 
 Test(access_rules, associations)
@@ -160,6 +164,9 @@ static const struct {
     { "{ allow = { }; deny = { }; }", "2: module \"acl\": a rule has either \"allow\" or \"deny\"" },
     { "{ deny = { dst_port = 1; }; },\n{ deny = { dst = \"127.0.0.1\"; }; special = \"loopback\"; }",
       "3: module \"acl\": \"special\" opens ranges, so it needs \"allow\"" },
+    { "{ deny = { }; rate_down = \"1M\"; }", "2: module \"acl\": \"rate_down\" limits what is allowed" },
+    { "{ allow = { }; rate_up = 1023; }", "2: module \"acl\": rate_up: 0 is no limit, and" },
+    { "{ allow = { }; rate_up = \"4G\"; }", "2: module \"acl\": rate_up: " },
     { "{ allow = { }; label = \"\"; }", "2: module \"acl\": label: from 1 to 63 octets" },
     { "{ allow = { }; label = \"0123456789012345678901234567890123456789012345678901234567890123\"; }",
       "2: module \"acl\": label: from 1 to 63 octets" },
