@@ -95,17 +95,12 @@ helper_take(void)
 static void
 helper_order(struct sg_msg *msg)
 {
-    const int fd = sg_msg_take_fd(msg, msg->type == SG_MSG_REOPEN ? SG_TAG_LOG_FD : SG_TAG_FD);
-    uint64_t number;
+    const int fd = msg->type == SG_MSG_REOPEN ? sg_msg_take_fd(msg, SG_TAG_LOG_FD) : -1;
 
-    if (fd == -1)
-        return;
-    if (msg->type == SG_MSG_REOPEN)
+    if (fd != -1)
         sg_log_take_fd(fd);
-    else if (msg->type == SG_MSG_IMAGE && sg_msg_get_u64(msg, SG_TAG_IMAGE, &number))
-        sg_images_take((unsigned)number, fd);
-    else
-        (void)close(fd);
+    if (msg->type == SG_MSG_IMAGE)
+        sg_images_receive(msg, helper.boot->channel);
 }
 
 static void

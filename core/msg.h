@@ -42,6 +42,7 @@ enum sg_msg_type {
     SG_MSG_WORKER_DRAINING = 42,
     SG_MSG_TABLE_DONE = 43, /* logger: every log has all of it: KEY */
     SG_MSG_LOG_FILE = 44,   /* logger: what a log writes to: NAME, FD */
+    SG_MSG_IMAGE_LOST = 46, /* worker or helper: a block did not arrive, or could not be mapped: send all again */
     SG_MSG_ACCUSE = 45,     /* a helper breaks the rules: NAME of its instance, PID, TEXT */
     /* only in the saved state of a master (master_state.c) */
     SG_MSG_STATE_MASTER = 60,

@@ -250,6 +250,8 @@ pool_receive(struct sg_helper *helper)
         if (msg.type == SG_MSG_WORKER_READY) {
             helper->ready = true;
             sg_throttle_ready(&helper->throttle);
+        } else if (msg.type == SG_MSG_IMAGE_LOST) {
+            helper->images = 0;
         }
         sg_msg_close_fds(&msg);
     }

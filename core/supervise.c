@@ -202,6 +202,8 @@ sg_supervisor_receive(struct sg_supervisor *sup, unsigned i)
                 supervise_order(child, SG_MSG_DRAIN);
         } else if (msg.type == SG_MSG_WORKER_DRAINING) {
             child->state = SG_WORKER_DRAINED;
+        } else if (msg.type == SG_MSG_IMAGE_LOST) {
+            child->images = 0;
         } else if (msg.type == SG_MSG_ACCUSE) {
             sg_pools_accused(sup->boot.pools, &msg);
         }

@@ -273,16 +273,6 @@ worker_orphaned(void)
 }
 
 static void
-worker_image(struct sg_msg *msg)
-{
-    const int fd = sg_msg_take_fd(msg, SG_TAG_FD);
-    uint64_t number;
-
-    if (fd != -1 && sg_msg_get_u64(msg, SG_TAG_IMAGE, &number))
-        sg_images_take((unsigned)number, fd);
-}
-
-static void
 worker_order(struct ev_loop *loop, ev_io *io, int revents)
 {
     struct sg_msg msg;
@@ -294,7 +284,7 @@ worker_order(struct ev_loop *loop, ev_io *io, int revents)
         case SG_MSG_GO: sg_listeners_go(); break;
         case SG_MSG_DRAIN: worker_drain(); break;
         case SG_MSG_STOP: worker_stop(); break;
-        case SG_MSG_IMAGE: worker_image(&msg); break;
+        case SG_MSG_IMAGE: sg_images_receive(&msg, io->fd); break;
         case SG_MSG_REOPEN: {
             const int fd = sg_msg_take_fd(&msg, SG_TAG_LOG_FD);
 
