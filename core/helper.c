@@ -12,13 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
 #include "clock.h"
 #include "image_core.h"
 #include "job_wire.h"
 #include "log.h"
 #include "pool.h"
+#include "wipe.h"
 
 static struct {
     const struct sg_helper_boot *boot;
@@ -83,7 +82,7 @@ helper_take(void)
     else if (!helper_withdrawn(fd))
         helper_job(&order, fd);
     /* The secret first: the answer wakes the worker only when the channel is closed behind it. */
-    sodium_memzero(helper.order.data, helper.order.len);
+    sg_wipe(helper.order.data, helper.order.len);
     if (fd != -1)
         (void)close(fd);
     sg_msg_close_fds(&helper.order);

@@ -134,6 +134,7 @@ core_libcore_a_SOURCES = \
 	core/utf8.c \
 	core/verdict.c \
 	core/version.c \
+	core/wipe.c \
 	core/wire.c \
 	core/worker.c
 

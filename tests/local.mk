@@ -35,6 +35,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_login_cache.c \
 	tests/unit/test_login_throttle.c \
 	tests/unit/test_login_walk.c \
+	tests/unit/test_loop.c \
 	tests/unit/test_names.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rules_set.c \

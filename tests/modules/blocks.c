@@ -48,10 +48,6 @@ blocks_request(struct sg_instance *inst, struct sg_session *s, const struct sg_r
 static const struct sg_access_ops blocks_access = { .size = sizeof blocks_access, .request = blocks_request };
 
 const struct sg_module sg_module = {
-    SG_MODULE_HEAD("blocks"),
-    .init = blocks_init,
-    .start = blocks_start,
-    .access = &blocks_access,
-    .conf = blocks_items,
-    .conf_size = sizeof(struct blocks_conf),
+    SG_MODULE_HEAD("blocks"), .init = blocks_init,  .start = blocks_start,
+    .access = &blocks_access, .conf = blocks_items, .conf_size = sizeof(struct blocks_conf),
 };
