@@ -324,14 +324,6 @@ bind_start(struct sg_defer *defer)
     }
 }
 
-bool
-sg_bind_any(const struct sg_request *req)
-{
-    static const uint8_t zeros[sizeof req->addr.ip];
-
-    return req->name == NULL && memcmp(req->addr.ip, zeros, sizeof zeros) == 0;
-}
-
 int
 sg_bind(struct sg_instance *inst, struct sg_session *s, const struct sg_bind_options *options,
         void (*done)(struct sg_instance *inst, struct sg_session *s, const struct sg_bind_result *result, void *arg),
@@ -349,7 +341,7 @@ sg_bind(struct sg_instance *inst, struct sg_session *s, const struct sg_bind_opt
     bind->done = done;
     bind->arg = arg;
     bind->options = *options;
-    bind->any = sg_bind_any(s->request);
+    bind->any = sg_evaluate_any_peer(s->request);
     bind->fd = bind->peer_fd = -1;
     bind->start.run = bind_start;
     ev_init(&bind->io, bind_ready);

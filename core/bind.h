@@ -16,8 +16,6 @@
 
 #include "session.h"
 
-/* DST.ADDR of zeros: the client does not know who will come. */
-bool sg_bind_any(const struct sg_request *req);
 /* Closes everything; done() will not be called any more. NULL is ignored. */
 void sg_bind_stop(struct sg_bind *bind);
 

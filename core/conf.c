@@ -15,7 +15,7 @@
 #include "addrs.h"
 #include "conf_check.h"
 #include "log.h"
-#include "module.h"
+#include "module_file.h"
 #include "schema.h"
 
 #define SECOND ((int64_t)1000)

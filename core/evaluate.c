@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "addrs.h"
-#include "bind.h"
 #include "trace.h"
 
 static const struct sg_refusal go_on = { SG_REASON_NONE, SG_REP_SUCCEEDED };
@@ -212,11 +211,21 @@ sg_evaluate_connect(int err)
     }
 }
 
+bool
+sg_evaluate_any_peer(const struct sg_request *req)
+{
+    static const uint8_t zeros[sizeof req->addr.ip];
+
+    return req->name == NULL && memcmp(req->addr.ip, zeros, sizeof zeros) == 0;
+}
+
 /* What a rule has said of zeros is not said of the peer that comes to such a BIND, once a rule has judged that. */
 static unsigned
 evaluate_allowed(const struct sg_session *s, const struct sg_run *run)
 {
-    return run->decider != NULL && s->request->cmd == SG_CMD_BIND && sg_bind_any(s->request) ? 0 : s->special_allowed;
+    return run->decider != NULL && s->request->cmd == SG_CMD_BIND && sg_evaluate_any_peer(s->request)
+               ? 0
+               : s->special_allowed;
 }
 
 struct sg_refusal

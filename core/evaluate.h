@@ -38,6 +38,8 @@ void sg_evaluate_malformed(struct sg_session *s, const struct sg_wire_request *w
 struct sg_refusal sg_evaluate_wire(struct sg_session *s, const struct sg_wire_request *wire);
 /* The request phase has ended: remembers what the target phase needs, and the rule. */
 struct sg_refusal sg_evaluate_request(struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
+/* DST.ADDR of zeros, of a BIND: the client does not know who will come. */
+bool sg_evaluate_any_peer(const struct sg_request *req);
 /* The target phase has ended for one address. */
 struct sg_refusal sg_evaluate_target(const struct sg_session *s, const struct sg_run *run, enum sg_outcome outcome);
 /* The session ends because the guard of special ranges refused this address: the record says which range. */

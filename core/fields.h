@@ -49,7 +49,7 @@
     X(SHA256, sha256, "its SHA-256: 64 hexadecimal digits")                                                            \
     X(PHASE, phase, "the state of the session in which it ended")                                                      \
     X(REASON, reason, "why it ended: a word of the table of reasons")                                                  \
-    X(REASON_TEXT, reason_text, "what a module said about it")                                                         \
+    X(REASON_TEXT, reason_text, "what a module or the core said about it")                                             \
     X(ERROR, error, "the system's name of the error, as in `ECONNREFUSED`")                                            \
     X(BYTES_UP, bytes_up, "octets from the client to the target")                                                      \
     X(BYTES_DOWN, bytes_down, "octets from the target to the client")                                                  \

@@ -18,9 +18,10 @@ struct sg_hooks {
 };
 
 /*
- * Builds the tables: missing roles, METHODs that exclude each other, keys that a module has no use for, tables without a login, an access module or a command, and the open-proxy rule all go to `diag`. One table per
- * listener, in the order of conf->listeners; NULL if `diag` holds any error, also one from before. Names that no instance
- * has were reported by sg_conf_read().
+ * Builds the tables: missing roles, METHODs that exclude each other, keys that a module has no use for, tables without a
+ * login, an access module or a command, and the open-proxy rule all go to `diag`. One table per listener, in the order of
+ * conf->listeners; NULL if `diag` holds any error, also one from before. Names that no instance has were reported by
+ * sg_conf_read().
  */
 struct sg_hooks *sg_hooks_build(const struct sg_conf *conf, struct sg_instances *all, struct sg_diag *diag);
 

@@ -7,7 +7,6 @@
  */
 #include "module.h"
 
-#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
@@ -19,6 +18,7 @@
 #include "image_core.h"
 #include "login_watch.h"
 #include "module_file.h"
+#include "proc.h"
 #include "worker.h"
 
 /* What every module must know of the descriptor; what lies behind may be missing. */
@@ -26,32 +26,6 @@
 /* No struct of ours will ever be as long: whoever says so does not know what it says. */
 #define MODULE_STRUCT_MAX 4096
 #define MODULE_MESSAGE_MAX 131072
-
-const char *
-sg_module_dir_default(void)
-{
-    const char *dir = getenv("SOCKGATE_MODULE_DIR");
-    struct stat st;
-
-    /* Only for who built this binary: nobody else may choose what it loads. */
-    if (dir != NULL && dir[0] == '/' && geteuid() == getuid() && stat("/proc/self/exe", &st) == 0 &&
-        st.st_uid == getuid())
-        return dir;
-    return SG_MODULE_DIR;
-}
-
-static unsigned
-module_threads(void)
-{
-    DIR *dir = opendir("/proc/self/task");
-    unsigned n = 0;
-
-    while (dir != NULL && readdir(dir) != NULL)
-        n++;
-    if (dir != NULL)
-        (void)closedir(dir);
-    return n;
-}
 
 /* While the major number is 0 everything may change; from 1.0 on a module made for an older minor keeps loading. */
 bool
@@ -174,7 +148,7 @@ module_descriptor(struct sg_loaded *loaded, const struct sg_module *theirs, stru
 static const struct sg_module *
 module_map(const struct sg_module_file *file, struct sg_digest *digest, char *why, size_t size)
 {
-    const unsigned threads = module_threads();
+    const unsigned threads = sg_proc_count("task");
     const struct sg_module *theirs;
     void *handle = dlopen(file->path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
 
@@ -189,7 +163,7 @@ module_map(const struct sg_module_file *file, struct sg_digest *digest, char *wh
         (void)snprintf(why, size, "%s", strerror(errno));
     else if (!sg_module_file_same(file))
         (void)snprintf(why, size, "it was replaced while it was being loaded: try again");
-    else if (module_threads() != threads)
+    else if (sg_proc_count("task") != threads)
         (void)snprintf(why, size, "it started a thread when it was loaded; workers are forked and would not have it");
     else if (theirs == NULL)
         (void)snprintf(why, size, "it has no symbol sg_module: it is no module of sockgate");
@@ -236,13 +210,13 @@ module_settings(struct sg_instance *inst, struct sg_diag *diag)
 static void
 module_init(struct sg_instance *inst, struct sg_diag *diag)
 {
-    const unsigned errors = sg_diag_errors(diag), threads = module_threads();
+    const unsigned errors = sg_diag_errors(diag), threads = sg_proc_count("task");
 
     inst->diag = diag;
     inst->initialised = inst->mod->init == NULL || inst->mod->init(inst) == 0;
     if (!inst->initialised && sg_diag_errors(diag) == errors)
         sg_conf_error(inst, NULL, "its init failed and did not say why");
-    if (module_threads() != threads)
+    if (sg_proc_count("task") != threads)
         sg_conf_error(inst, NULL, "its init started a thread; workers are forked and would not have it: use start");
     inst->diag = NULL;
 }

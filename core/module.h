@@ -29,9 +29,9 @@ struct sg_instance_lines {
     unsigned written, left_out;
 };
 
-/* One entry of `modules`. Constant after init, but for `data`, `started` and `lines`, which are each process's own. */
 struct sg_pool;
 
+/* One entry of `modules`. Constant after init, but for `data`, `started` and `lines`, which are each process's own. */
 struct sg_instance {
     uint32_t number; /* index + 1 */
     const char *name;
@@ -76,7 +76,5 @@ void sg_module_error(struct sg_instance *inst, const struct sg_session *s, const
 void sg_instances_print_settings(FILE *out, const void *module_conf, int indent, void *instances);
 /* May a module that was made for their version be loaded by ours? */
 bool sg_module_abi_fits(unsigned their_major, unsigned their_minor, unsigned our_major, unsigned our_minor);
-/* The module directory: SOCKGATE_MODULE_DIR if the binary's owner is who runs us, else what was compiled in. */
-const char *sg_module_dir_default(void);
 
 #endif

@@ -26,5 +26,7 @@ struct sg_module_file {
 int sg_module_file_check(const char *dir, const char *file, struct sg_module_file *file_out, char *why, size_t size);
 /* Is it still the file that was checked? */
 bool sg_module_file_same(const struct sg_module_file *file);
+/* The module directory: SOCKGATE_MODULE_DIR if the binary's owner is who runs us, else what was compiled in. */
+const char *sg_module_dir_default(void);
 
 #endif

@@ -4,6 +4,7 @@
  */
 #include "proc.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
@@ -262,4 +263,20 @@ sg_proc_lives(pid_t pid, int64_t born)
     if (seen != 0)
         return seen == born && state != 'Z' && state != 'X';
     return pid > 0 && (kill(pid, 0) == 0 || errno == EPERM);
+}
+
+unsigned
+sg_proc_count(const char *folder)
+{
+    char path[64];
+    unsigned n = 0;
+    DIR *dir;
+
+    (void)snprintf(path, sizeof path, "/proc/self/%s", folder);
+    dir = opendir(path);
+    while (dir != NULL && readdir(dir) != NULL)
+        n++;
+    if (dir != NULL)
+        (void)closedir(dir);
+    return n;
 }

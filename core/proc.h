@@ -40,6 +40,8 @@ int sg_proc_pidfd(pid_t pid);
 int64_t sg_proc_born(pid_t pid);
 /* Is the process of that number and birth alive? Where /proc hides it (hidepid), the number alone decides. */
 bool sg_proc_lives(pid_t pid, int64_t born);
+/* How many entries a folder below /proc/self has, to be compared with another time: "fd", "task". 0 without /proc. */
+unsigned sg_proc_count(const char *folder);
 /*
  * Makes the runtime directory and, for a prefix that nobody has used yet, the folders above it. -1 and errno; EPERM: it is
  * somebody else's, or others can write there.

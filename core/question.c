@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "addrs.h"
-#include "bind.h"
 #include "clock.h"
 #include "container.h"
 #include "evaluate.h"
@@ -161,20 +160,30 @@ question_client(struct sg_session *s, struct sg_policy_reply *reply)
     return 1;
 }
 
+/* The request phase, about the request as the session has it. */
+static int
+question_judge(struct sg_session *s, struct sg_policy_reply *reply)
+{
+    struct question_walk walk;
+    struct sg_refusal refusal;
+
+    if (question_phase(s, &walk, SG_PHASE_REQUEST, NULL) == -1)
+        return -1;
+    refusal = sg_evaluate_request(s, &walk.run, walk.outcome);
+    question_rule(reply, &walk.run);
+    if (refusal.reason == SG_REASON_NONE)
+        return 0;
+    question_refuse(reply, refusal.reason, refusal.rep);
+    return 1;
+}
+
 static int
 question_request(struct sg_session *s, const struct sg_wire_request *wire, struct sg_policy_reply *reply)
 {
-    struct question_walk walk;
-    struct sg_refusal refusal = sg_evaluate_wire(s, wire);
+    const struct sg_refusal refusal = sg_evaluate_wire(s, wire);
 
-    if (refusal.reason == SG_REASON_NONE) {
-        if (question_phase(s, &walk, SG_PHASE_REQUEST, NULL) == -1)
-            return -1;
-        refusal = sg_evaluate_request(s, &walk.run, walk.outcome);
-        question_rule(reply, &walk.run);
-    }
     if (refusal.reason == SG_REASON_NONE)
-        return 0;
+        return question_judge(s, reply);
     question_refuse(reply, refusal.reason, refusal.rep);
     return 1;
 }
@@ -273,7 +282,7 @@ question_order(struct sg_question_addrs *addrs)
 static int
 question_targets(struct sg_session *s, const struct sg_question *q, struct sg_policy_reply *reply)
 {
-    const bool any = s->request->cmd == SG_CMD_BIND && sg_bind_any(s->request);
+    const bool any = s->request->cmd == SG_CMD_BIND && sg_evaluate_any_peer(s->request);
     struct sg_question_addrs addrs = q->addrs;
     int status = 1;
 
@@ -309,8 +318,6 @@ question_datagram(struct sg_session *s, const struct sg_wire_request *wire, stru
     const struct sg_wire_request association = {
         .ver = wire->ver, .cmd = wire->cmd, .atyp = SG_ATYP_IPV4, .addr = { .family = SG_FAMILY_IPV4 }
     };
-    struct question_walk walk;
-    struct sg_refusal refusal;
     int status;
 
     sg_trace_core(s->trace, NULL, "association");
@@ -319,14 +326,7 @@ question_datagram(struct sg_session *s, const struct sg_wire_request *wire, stru
         return status;
     sg_trace_core(s->trace, NULL, "datagram");
     sg_evaluate_datagram(wire, (const char *)wire->name, s->request);
-    if (question_phase(s, &walk, SG_PHASE_REQUEST, NULL) == -1)
-        return -1;
-    refusal = sg_evaluate_request(s, &walk.run, walk.outcome);
-    question_rule(reply, &walk.run);
-    if (refusal.reason == SG_REASON_NONE)
-        return 0;
-    question_refuse(reply, refusal.reason, refusal.rep);
-    return 1;
+    return question_judge(s, reply);
 }
 
 /* ---- the question */

@@ -3,6 +3,7 @@
  * st_greeting.c - the first octet, which chooses the protocol. SOCKS5: VER, NMETHODS, METHODS; the choice of METHOD
  * (RFC 1928 section 3). SOCKS4: the request, whose USERID is all that it has for a login.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "evaluate.h"
@@ -78,6 +79,18 @@ greeting_socks4(struct sg_session *s, const uint8_t *octets, size_t len)
     return true;
 }
 
+/* Whatever it speaks, no answer of ours would be understood. Most often it is who takes us for another kind of proxy. */
+static void
+greeting_foreign(struct sg_session *s, uint8_t octet)
+{
+    char text[96];
+
+    (void)snprintf(text, sizeof text,
+                   "the first octet is X'%02X', the version of no protocol that this listener speaks", octet);
+    sg_session_reason_text(s, text);
+    sg_session_finish(s, SG_REASON_PROTOCOL_ERROR, 0);
+}
+
 bool
 sg_greeting_input(struct sg_session *s)
 {
@@ -101,7 +114,6 @@ sg_greeting_input(struct sg_session *s)
         sg_session_goto(s, SG_STATE_AUTH);
         return true;
     }
-    /* Whatever it speaks, no answer of ours would be understood. */
-    sg_session_finish(s, SG_REASON_PROTOCOL_ERROR, 0);
+    greeting_foreign(s, octets[0]);
     return false;
 }

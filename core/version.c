@@ -6,11 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ares.h>
 #include <ev.h>
 #include <libconfig.h>
 #include <sodium.h>
 
-#include "module.h"
+#include <sockgate/module.h>
+
+#include "module_file.h"
 
 void
 sg_version_short(FILE *out)
@@ -34,10 +37,10 @@ sg_version_long(FILE *out)
     const int n = scandir(dir, &names, version_is_module, alphasort);
 
     sg_version_short(out);
-    (void)fprintf(out, "configure arguments: %s\n", SG_CONFIGURE_ARGS);
-    (void)fprintf(out, "libraries: libev %d.%d, libconfig %d.%d.%d, libsodium %s\n", ev_version_major(),
+    (void)fprintf(out, "configure arguments:%s\n", SG_CONFIGURE_ARGS[0] != '\0' ? SG_CONFIGURE_ARGS : " none");
+    (void)fprintf(out, "libraries: libev %d.%d, libconfig %d.%d.%d, libsodium %s, c-ares %s\n", ev_version_major(),
                   ev_version_minor(), LIBCONFIG_VER_MAJOR, LIBCONFIG_VER_MINOR, LIBCONFIG_VER_REVISION,
-                  sodium_version_string());
+                  sodium_version_string(), ares_version(NULL));
     (void)fprintf(out, "module ABI: %d.%d\n", SG_ABI_MAJOR, SG_ABI_MINOR);
     (void)fprintf(out, "modules built: %s\n", SG_MODULES_BUILT);
     (void)fprintf(out, "stubs among them, which are never selected: %s\n", SG_MODULES_STUBS);

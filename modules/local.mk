@@ -49,7 +49,7 @@ modules_log_syslog_la_SOURCES = \
 	modules/syslog.h \
 	modules/syslog_link.c
 
-SG_MODULES = $(modules_LTLIBRARIES:modules/%.la=%)
+SG_MODULES = $(sort $(modules_LTLIBRARIES:modules/%.la=%))
 
 # dlopen() needs no .la files, and nothing else should lie in a folder of modules. uninstall finds the modules by the
 # .la files: so it has to be told.

@@ -15,6 +15,7 @@ tests_unit_unit_SOURCES = \
 	modules/rules_entry.c \
 	modules/rules_set.c \
 	modules/users.c \
+	tests/unit/here.c \
 	tests/unit/loaded.c \
 	tests/unit/test_access_rules.c \
 	tests/unit/test_addr.c \
@@ -90,14 +91,14 @@ tests_bench_bench_record_CFLAGS = $(CORE_CFLAGS)
 tests_bench_bench_record_LDFLAGS = $(CORE_LINK)
 tests_bench_bench_record_LDADD = $(CORE_LIBS)
 tests_bench_bench_record_DEPENDENCIES = core/libcore.a
-tests_bench_bench_record_SOURCES = tests/bench/bench_record.c
+tests_bench_bench_record_SOURCES = tests/bench/bench_record.c tests/bench/rounds.c
 
 tests_bench_bench_rules_CPPFLAGS = $(CORE_CPPFLAGS)
 tests_bench_bench_rules_CFLAGS = $(CORE_CFLAGS)
 tests_bench_bench_rules_LDFLAGS = $(CORE_LINK)
 tests_bench_bench_rules_LDADD = $(CORE_LIBS)
 tests_bench_bench_rules_DEPENDENCIES = core/libcore.a
-tests_bench_bench_rules_SOURCES = tests/bench/bench_rules.c
+tests_bench_bench_rules_SOURCES = tests/bench/bench_rules.c tests/bench/rounds.c
 
 tests_bench_load_CFLAGS = $(SG_CFLAGS) $(SG_PIE_CFLAGS)
 tests_bench_load_LDFLAGS = $(SG_LDFLAGS) $(SG_PIE_LDFLAGS)
@@ -302,16 +303,28 @@ endif
 	CC="$(CC)" $(srcdir)/scripts/check-headers
 	$(srcdir)/scripts/requirements-check
 
+# A folder in which something is built, if the build is in the tree, must not be named whole: make would find its objects
+# beside the sources of a release, and link names that are not in the folder of the build.
 EXTRA_DIST += \
+	tests/bench/logins \
+	tests/bench/memory \
+	tests/bench/peers \
+	tests/bench/ratios.json \
+	tests/bench/run \
 	tests/docs \
+	tests/e2e \
 	tests/fuzz/corpus \
 	tests/fuzz/mutant \
 	tests/fuzz/replay \
 	tests/fuzz/replay_main.c \
-	$(wildcard $(srcdir)/tests/e2e $(srcdir)/tests/vectors $(srcdir)/tests/bench) \
-	$(wildcard $(srcdir)/tests/requirements.pending) \
-	$(wildcard $(srcdir)/tests/unit/*.h $(srcdir)/tests/modules/bad/*.h $(srcdir)/tests/abi/*.h $(srcdir)/tests/fuzz/*.h)
+	tests/requirements.pending \
+	tests/vectors \
+	$(wildcard $(srcdir)/tests/bench/*.py) \
+	$(wildcard $(foreach dir,abi bench fuzz modules/bad unit,$(srcdir)/tests/$(dir)/*.h))
 
 # The folders above go in whole; what running them left there does not.
 dist-hook:
 	find "$(distdir)" -name __pycache__ -exec rm -rf {} +
+	@if find "$(distdir)" -name '*.l[ao]' -o -name '*.o' -o -name .dirstamp | grep .; then \
+		echo 'These were built here and must not be in a release: see EXTRA_DIST'; exit 1; \
+	fi

@@ -2,12 +2,12 @@
 /*
  * scenes.c - sessions: whole ones, hostile ones, ones that end at every point, many of them, and without memory.
  */
-#include <dirent.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
 #include "modtest/modtest.h"
+#include "proc.h"
 
 #define WARM_UP 4
 #define COUNTED 12
@@ -241,19 +241,6 @@ mt_scene_ends(unsigned n)
 
 /* ---- what sessions leave behind */
 
-static unsigned
-count_descriptors(void)
-{
-    DIR *dir = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    while (dir != NULL && readdir(dir) != NULL)
-        n++;
-    if (dir != NULL)
-        (void)closedir(dir);
-    return n;
-}
-
 void
 mt_scene_leaks(unsigned n)
 {
@@ -269,7 +256,7 @@ mt_scene_leaks(unsigned n)
     for (unsigned i = 0; i < WARM_UP + COUNTED; i++) {
         if (i == WARM_UP) {
             mt_alloc_live(&blocks_before, &octets_before);
-            fds_before = count_descriptors();
+            fds_before = sg_proc_count("fd");
         }
         scene_session(&w, &script, script.len, PIECE_ALL, true);
     }
@@ -278,7 +265,7 @@ mt_scene_leaks(unsigned n)
         mt_mistake("each session leaves %zu octets of memory behind: free in session_end() what the slot holds, and in "
                    "cancel() what waits for an answer",
                    (octets - octets_before) / COUNTED);
-    if (count_descriptors() >= fds_before + COUNTED)
+    if (sg_proc_count("fd") >= fds_before + COUNTED)
         mt_mistake("each session leaves a descriptor behind: close in session_end() what the slot holds");
     scene_close(&w);
 }

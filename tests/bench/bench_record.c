@@ -13,7 +13,6 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sockgate/event.h>
@@ -22,29 +21,12 @@
 #include "clock.h"
 #include "fields.h"
 #include "journal.h"
+#include "rounds.h"
 
 #define SLOTS 4096
-#define ROUNDS 9
 #define SESSIONS 100000
 /* With a bell each session is also a switch to the reader and back: fewer will do. */
 #define RUNG 10000
-
-static double
-now_us(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
-
-static int
-compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
 
 /* What the session and its states write into a record, in their order. */
 static void
@@ -81,17 +63,16 @@ median(unsigned n, bool rung)
     double rounds[ROUNDS];
 
     for (unsigned r = 0; r < ROUNDS; r++) {
-        const double began = now_us();
+        const double began = rounds_cpu_us();
 
         for (unsigned i = 0; i < n; i++) {
             record(i);
             if (rung)
                 sg_journal_bell();
         }
-        rounds[r] = (now_us() - began) / n;
+        rounds[r] = (rounds_cpu_us() - began) / n;
     }
-    qsort(rounds, ROUNDS, sizeof *rounds, compare);
-    return rounds[ROUNDS / 2];
+    return rounds_median(rounds);
 }
 
 static const char *
@@ -121,15 +102,14 @@ lines(void)
     rec->identified = rec->replied = rec->started = 1;
     rec->accepted_wall_ms = sg_clock_ms(CLOCK_REALTIME);
     for (unsigned r = 0; r < ROUNDS; r++) {
-        const double began = now_us();
+        const double began = rounds_cpu_us();
 
         for (unsigned i = 0; i < RUNG; i++)
             if (sg_event_json(&first, line, sizeof line) == 0 || sg_event_json(&last, line, sizeof line) == 0)
                 exit(1);
-        rounds[r] = (now_us() - began) / RUNG;
+        rounds[r] = (rounds_cpu_us() - began) / RUNG;
     }
-    qsort(rounds, ROUNDS, sizeof *rounds, compare);
-    return rounds[ROUNDS / 2];
+    return rounds_median(rounds);
 }
 
 /* Waits for the bell as the logger does, and acknowledges everything at once. */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <sodium.h>
@@ -14,11 +13,11 @@
 #include "addrs.h"
 #include "image_core.h"
 #include "load.h"
+#include "rounds.h"
 #include "session.h"
 
 #define RULES 100
 #define ENTRIES 100000
-#define ROUNDS 9
 #define ASKED 200000
 
 #define SWAPS 50
@@ -26,15 +25,6 @@
 /* Aims, in microseconds: of a decision, and of what a worker does in one turn when a set is swapped. */
 #define AIM_US 5.0
 #define AIM_SWAP_US 1000.0
-
-static double
-now_us(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
-    return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-}
 
 static FILE *
 create(const char *dir, const char *name)
@@ -84,14 +74,6 @@ write_conf(const char *dir)
     (void)fclose(out);
 }
 
-static int
-compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a, y = *(const double *)b;
-
-    return x < y ? -1 : x > y;
-}
-
 /* The median of some rounds, in microseconds for one decision. */
 static double
 decide(struct sg_instance *inst, struct sg_session *s, const struct sg_addr *addr)
@@ -100,7 +82,7 @@ decide(struct sg_instance *inst, struct sg_session *s, const struct sg_addr *add
     double rounds[ROUNDS];
 
     for (unsigned r = 0; r < ROUNDS; r++) {
-        const double began = now_us();
+        const double began = rounds_cpu_us();
 
         for (unsigned i = 0; i < ASKED; i++) {
             struct sg_decision decision = { .size = sizeof decision };
@@ -110,19 +92,9 @@ decide(struct sg_instance *inst, struct sg_session *s, const struct sg_addr *add
                 exit(1);
             }
         }
-        rounds[r] = (now_us() - began) / ASKED;
+        rounds[r] = (rounds_cpu_us() - began) / ASKED;
     }
-    qsort(rounds, ROUNDS, sizeof *rounds, compare);
-    return rounds[ROUNDS / 2];
-}
-
-static double
-wall_us(void)
-{
-    struct timespec ts;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
+    return rounds_median(rounds);
 }
 
 /* The longest time that a worker took to take a set over and to decide once with it. Ends the descriptors of all sets. */
@@ -140,12 +112,12 @@ swap(const struct sg_load *load, struct sg_session *s, const struct sg_addr *add
             fds[i] = dup(sg_image_fd(image));
         for (unsigned i = 0; i < SWAPS; i++) {
             struct sg_decision decision = { .size = sizeof decision };
-            const double began = wall_us();
+            const double began = rounds_wall_us();
 
             (void)sg_images_take(sg_image_number(image), fds[i]);
             (void)inst->mod->access->target(inst, s, s->request, addr, &decision);
-            if (wall_us() - began > worst)
-                worst = wall_us() - began;
+            if (rounds_wall_us() - began > worst)
+                worst = rounds_wall_us() - began;
         }
     }
     return worst;
@@ -168,14 +140,14 @@ main(void)
     write_sets(dir);
     write_conf(dir);
     (void)snprintf(path, sizeof path, "%s/bench.conf", dir);
-    began = now_us();
+    began = rounds_cpu_us();
     sg_load(&load, path, -1);
     if (!sg_load_good(&load)) {
         sg_load_show(&load, NULL, 0);
         return 1;
     }
     (void)printf("load of %d rules and two sets of %d entries: %.0f ms of CPU\n", RULES, ENTRIES,
-                 (now_us() - began) / 1e3);
+                 (rounds_cpu_us() - began) / 1e3);
     for (unsigned change = 0; (image = sg_images_after(change)) != NULL; change++) {
         size_t size;
 

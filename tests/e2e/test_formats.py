@@ -8,7 +8,7 @@ import forms
 import servers
 import sockgate
 from ledger import RULES, Traffic, check, sessions_in
-from test_journal import kill_logger, logger_of
+from test_journal import kill_logger, wait_logger
 from test_log import folder, one  # pylint: disable=unused-import
 
 COMMON = ('$time $event $id $client $user $command $host $port $target $rep $reason $bytes_up $bytes_down $duration_ms')
@@ -51,8 +51,7 @@ def test_logger_killed(gateway, folder, form):
         with Traffic(gw, echo) as traffic:
             for _ in range(50 if sockgate.DRILL else 6):
                 traffic.wait(15)
-                kill_logger(gw)
-                sockgate.wait_until(lambda: logger_of(gw), what='a new logger')
+                wait_logger(gw, kill_logger(gw))
         gw.stop()
     lines = path.read_text().split('\n')
     assert lines.pop() == ''

@@ -128,6 +128,7 @@ def test_other_protocol(shared, first):
         client.close()  # else the gateway would linger for it
         record = shared.wait_end(client)
         assert (record['event'], record['reason']) == ('session_failed', 'protocol_error')
+        assert record['reason_text'].startswith(f"the first octet is X'{first[0]:02X}'")
         assert shared.records(client=client.name) == [record]
 
 

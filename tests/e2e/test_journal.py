@@ -33,6 +33,11 @@ def kill_logger(gw):
     return logger
 
 
+def wait_logger(gw, old):
+    """Until there is another one than this."""
+    sockgate.wait_until(lambda: logger_of(gw) not in (None, old), what='a new logger')
+
+
 def test_a_logger_that_lets_go_late(gateway, target):
     """Whoever stops while the logger of the generation before still has the journal waits for it: no record is missing."""
     gw = gateway(sockgate.config())

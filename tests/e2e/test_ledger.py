@@ -7,11 +7,13 @@ import random
 import signal
 import subprocess
 
+import pytest
+
 import servers
 import sockgate
 from conftest import needs_root
 from ledger import Traffic, check, events_of
-from test_journal import kill_logger, logger_of
+from test_journal import kill_logger, logger_of, wait_logger
 from test_log import config, folder, small_disk  # pylint: disable=unused-import
 
 KINDS = ('worker', 'logger', 'generation')
@@ -84,7 +86,7 @@ def test_rotation_and_a_killed_logger(gateway, folder):
                     with files[-1].open('a') as torn:
                         torn.write('{"time":"2026-01-31T12:00:00.123Z","event":"sess')
                 os.kill(logger, signal.SIGKILL)
-                sockgate.wait_until(lambda old=logger: logger_of(gw) not in (None, old), what='a new logger')
+                wait_logger(gw, logger)
                 gw.signal(signal.SIGUSR1)
                 sockgate.wait_until(path.exists, what='the new file')
         settled(gw)
@@ -94,8 +96,10 @@ def test_rotation_and_a_killed_logger(gateway, folder):
     assert len({(r['id'], r['event']) for r in events}) == len(events)
 
 
-def test_stopped_logger(gateway, folder):
-    """SIGSTOP for ten seconds: a required log lets nobody in once it has been silent for two; then everything is written."""
+@pytest.mark.parametrize('wakes', [True, False])
+def test_stopped_logger(gateway, folder, wakes):
+    """SIGSTOP for ten seconds: a required log lets nobody in once it has been silent for two. A logger that wakes hears of
+    its abort, one that stays stopped is killed; the next one writes everything."""
     path = folder / 'access.log'
     gw = gateway(config(path, required=True), ledger=False)
     with servers.Echo() as echo:
@@ -106,22 +110,10 @@ def test_stopped_logger(gateway, folder):
             gw.wait_log('not accepting for the moment: .* a required log cannot be written', timeout=10)
             gw.wait_log(r'the logger \(pid \d+\) has been busy for 2 s')
             gw.wait_log(r'the logger \(pid \d+\) has been busy for 10 s.*aborting it')
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(logger, signal.SIGCONT)
-            traffic.wait(50)
-        gw.stop()
-    print(check(traffic, events_of(path)))
-
-
-def test_a_logger_that_stays_stopped(gateway, folder):
-    """One that does not hear of an abort is killed, and the next one goes on."""
-    path = folder / 'access.log'
-    gw = gateway(config(path, required=True), ledger=False)
-    with servers.Echo() as echo:
-        with Traffic(gw, echo) as traffic:
-            traffic.wait(20)
-            os.kill(logger_of(gw), signal.SIGSTOP)
-            gw.wait_log(r'the logger \(pid \d+\) ended: killed by SIGKILL')
+            if wakes:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(logger, signal.SIGCONT)
+            gw.wait_log(rf'the logger \(pid {logger}\) ended: killed by SIG{"(ABRT|KILL)" if wakes else "KILL"}')
             traffic.wait(50)
         gw.stop()
     print(check(traffic, events_of(path)))
@@ -152,8 +144,7 @@ def full_disk(gw, path, small, between):
             gw.wait_log('the log cannot be written: No space left on device')
             for _ in range(5):
                 traffic.wait(between)
-                before = kill_logger(gw)
-                sockgate.wait_until(lambda old=before: logger_of(gw) not in (None, old), what='a new logger')
+                wait_logger(gw, kill_logger(gw))
             subprocess.run(['mount', '-o', 'remount,size=16m', small], check=True)
             gw.wait_log('the log can be written again')
             traffic.wait(50)

@@ -16,7 +16,7 @@ import sockgate
 from conftest import needs_root
 from socks import greeting, request
 from ledger import RULES, Traffic, check, events_of, sessions_in
-from test_journal import kill_logger, logger_of
+from test_journal import kill_logger, logger_of, wait_logger
 
 
 @pytest.fixture
@@ -138,8 +138,7 @@ def test_logger_killed(gateway, folder):
         with Traffic(gw, echo) as traffic:
             for _ in range(50 if sockgate.DRILL else 12):
                 traffic.wait(15)
-                kill_logger(gw)
-                sockgate.wait_until(lambda: logger_of(gw), what='a new logger')
+                wait_logger(gw, kill_logger(gw))
         gw.stop()
     print(check(traffic, lines_of(path)))
 

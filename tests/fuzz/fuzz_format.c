@@ -9,15 +9,8 @@
 
 #include <sockgate/event.h>
 
+#include "fuzz.h"
 #include "format.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static const char *
 no_name(const struct sg_record_names *names, uint16_t number)
@@ -70,6 +63,20 @@ check_scan(const struct sg_event_format *format, const uint8_t *octets, size_t l
     free(line);
 }
 
+/* Values that are no text: lists, counts. */
+static void
+fill_more(struct sg_record *rec, uint32_t number)
+{
+    const struct sg_addr addr = { .family = SG_FAMILY_IPV4, .port = (uint16_t)number, .ip = { 192, 0, 2, 1 } };
+    uint32_t *drops = sg_record_udp_drops(rec);
+
+    sg_record_add_tried(rec, &addr);
+    sg_record_add_tried(rec, &addr);
+    rec->tried_more = true;
+    if (drops != NULL)
+        drops[SG_UDP_DROP_HEADER] = drops[SG_UDP_DROP_RATE] = number + 1;
+}
+
 static void
 check_format(const struct sg_event_format *format, const uint8_t *data, size_t size)
 {
@@ -87,6 +94,7 @@ check_format(const struct sg_event_format *format, const uint8_t *data, size_t s
     rec->requested = true;
     (void)sg_record_put(rec, &rec->user, user, user_len);
     (void)sg_record_put(rec, &rec->name, data, size);
+    fill_more(rec, (uint32_t)size);
     check_print(format, &info, SG_EVENT_LINE_MIN);
     check_print(format, &info, SG_EVENT_LINE_MAX);
     free(rec);

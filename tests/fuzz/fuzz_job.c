@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What worker and helper say to each other: the first octet is the type of the message less 80, the rest its fields. What
- * is taken for an order or an answer has only strings that can be used as such, and an answer can be said again.
+ * is taken for an order or an answer has only strings that can be used as such, and can be said again.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "job_wire.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct sg_msg msg, again;
 
 static void
 fuzz_order(void)
 {
-    struct sg_job_order order;
+    struct sg_job_order order, same;
 
-    if (sg_job_get_order(&msg, &order) == -1 || order.creds.kind == 0)
+    if (sg_job_get_order(&msg, &order) == -1)
+        return;
+    sg_job_put_order(&again, &order, 0);
+    if (sg_job_get_order(&again, &same) == -1 || same.work_len != order.work_len ||
+        same.creds.kind != order.creds.kind || same.creds.secret_len != order.creds.secret_len)
+        abort();
+    if (order.creds.kind == 0)
         return;
     if (order.creds.name_len > 255 || memchr(order.creds.name, 0, order.creds.name_len) != NULL ||
         order.creds.secret_len > 255 || memchr(order.creds.secret, 0, order.creds.secret_len) != NULL ||
@@ -48,7 +53,7 @@ fuzz_answer(void)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    pid_t pid;
+    pid_t pid, same;
 
     if (size < 1 || size - 1 > sizeof msg.data)
         return 0;
@@ -57,7 +62,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     msg.len = size - 1;
     fuzz_order();
     fuzz_answer();
-    if (sg_job_get_taken(&msg, &pid) == 0 && pid <= 0)
-        abort();
+    if (sg_job_get_taken(&msg, &pid) == 0) {
+        sg_job_put_taken(&again, pid);
+        if (pid <= 0 || sg_job_get_taken(&again, &same) == -1 || same != pid)
+            abort();
+    }
     return 0;
 }

@@ -6,10 +6,9 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "fuzz.h"
 #include "addrs.h"
 #include "socks5.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_name(const struct sg_wire_request *request, const uint8_t *data, size_t size)

@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "addrs.h"
 #include "socks4.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_text(const uint8_t *text, size_t len, const uint8_t *data, size_t end)

@@ -13,20 +13,13 @@
 
 #include <sockgate/event.h>
 
+#include "fuzz.h"
 #include "fields.h"
 #include "table_read.h"
 
 #define SLOTS 2
 #define RING 64
 #define HEAD 64
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define MUST(condition)                                                                                                \
-    do {                                                                                                               \
-        if (!(condition))                                                                                              \
-            abort();                                                                                                   \
-    } while (0)
 
 static void
 put(int fd, const void *octets, size_t n, size_t at)

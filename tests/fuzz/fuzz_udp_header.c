@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "addrs.h"
 #include "udp_header.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 check_name(const struct sg_wire_request *dst, const uint8_t *data, size_t header)
@@ -42,7 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (n == -1)
         return 0;
-    if (n < 10 || (size_t)n > size || n > 262 || header.dst.port == 0 || header.frag != data[2])
+    if (n < 8 || (size_t)n > size || n > 262 || header.dst.port == 0 || header.frag != data[2])
         abort();
     /* In a block of just its size: nothing is read behind it, and nothing less is enough. */
     just = malloc((size_t)n);

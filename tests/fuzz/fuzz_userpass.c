@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz.h"
 #include "userpass.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sg_userpass login, again;
+    uint8_t status[SG_USERPASS_STATUS_LEN];
     const ssize_t n = sg_userpass_parse(data, size, &login);
 
     if ((n == -1) != (login.wrong != SG_USERPASS_GOOD))
@@ -25,6 +25,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (memchr(login.uname, 0, login.ulen) != NULL || memchr(login.passwd, 0, login.plen) != NULL)
         abort();
     if (sg_userpass_parse(data, (size_t)n - 1, &again) != 0 || sg_userpass_parse(data, (size_t)n, &again) != n)
+        abort();
+    sg_userpass_put_status(status, login.ulen);
+    if (status[0] != SG_USERPASS_VER || status[1] != login.ulen)
         abort();
     return 0;
 }

@@ -181,14 +181,10 @@ Test(conf, mistakes)
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct reading r;
         char text[2048];
-        size_t n = 0;
 
         (void)snprintf(text, sizeof text, MODULES "%s", wrong[i].text);
         read_text(&r, text);
-        for (; wrong[i].told[n] != NULL; n++)
-            cr_expect(told_is(&r.told, n, wrong[i].told[n]), "%s: \"%s\" was expected in%s", wrong[i].text,
-                      wrong[i].told[n], told_all(&r.told));
-        cr_expect_eq(r.told.n, n, "%s: told was%s", wrong[i].text, told_all(&r.told));
+        told_expect(&r.told, wrong[i].told, wrong[i].text);
         read_free(&r);
     }
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "loaded.h"
+#include "module_file.h"
 
 /* The module in question stands in line 4. */
 #define CONFIG                                                                                                         \

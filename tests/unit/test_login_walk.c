@@ -4,14 +4,10 @@
  * gets past AUTH without a login that was granted. The check runs in the worker, the client is a socket pair.
  */
 #include <criterion/criterion.h>
-#include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "log.h"
-#include "session.h"
-#include "tables.h"
+#include "here.h"
 
 #define STEPS 4
 #define NO_VERDICT 77
@@ -66,39 +62,24 @@ static struct sg_instance walk_instances[] = {
     { .number = 2, .name = "password", .mod = &walk_modules[1], .conf = &module_conf },
     { .number = 3, .name = "stub", .mod = &walk_modules[2], .conf = &module_conf },
 };
-static struct sg_instances instances = { .n = 3, .v = walk_instances };
-
-static struct sg_conf conf;
-static struct sg_listener_conf listener_conf = { .name = "test", .protocols = SG_PROTOCOL_SOCKS5 };
 static struct sg_instance *auth[] = { &walk_instances[0], &walk_instances[1], &walk_instances[2] };
-static struct sg_hooks hooks = { .n_auth = 3, .auth = auth };
-static const struct sg_worker_listener listener = { .conf = &listener_conf, .hooks = &hooks, .fd = -1 };
-static struct sg_worker_status status;
 static const char *const names[] = { "test", "none", "password", "stub", NULL };
-static struct tables tables;
-static struct sg_worker_boot boot = {
-    .conf = &conf, .n_records = 8, .instances = &instances, .status = &status, .n_workers = 1
-};
+static struct here here = { .names = names,
+                            .instances = { .n = 3, .v = walk_instances },
+                            .hooks = { .n_auth = 3, .auth = auth },
+                            .timeouts = { .handshake = 60000, .linger = 60000, .setup_max = 60000 },
+                            .log_level = SG_LOG_EMERG };
 
 static void
 setup(void)
 {
-    sg_log_init(SG_LOG_EMERG);
-    sg_log_take_fd(memfd_create("log", MFD_CLOEXEC));
-    conf.core.limits.sessions = 2;
-    conf.core.timeouts = (struct sg_timeouts_conf){ .handshake = 60000, .linger = 60000, .setup_max = 60000 };
-    conf.core.resolver = (struct sg_resolver_conf){ .timeout = 1000, .tries = 1, .cache_entries = 16 };
-    tables_open(&tables, boot.n_records, names);
-    boot.journal = tables.worker;
-    boot.journal.bell = -1;
-    cr_assert_eq(sg_worker_open(&boot), 0);
+    here_open(&here);
 }
 
 static void
 teardown(void)
 {
-    sg_worker_close();
-    tables_close(&tables);
+    here_close(&here);
 }
 
 TestSuite(login_walk, .init = setup, .fini = teardown, .timeout = 120);
@@ -133,17 +114,13 @@ walk_event(struct sg_session *s, int client, enum event event)
 static bool
 walk(unsigned sequence)
 {
-    const struct sg_addr from = { .family = SG_FAMILY_IPV4, .port = 40000, .ip = { 192, 0, 2, 1 } };
-    struct sg_session *s;
+    int client;
+    struct sg_session *s = here_session(&here, &client);
     bool past = false;
-    int pair[2];
 
     granted = false;
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-    cr_assert(sg_session_reserve());
-    s = sg_session_new(&listener, pair[0], &from, &from);
     for (unsigned step = 0; step < STEPS && alive(s); step++, sequence /= EVENTS) {
-        walk_event(s, pair[1], (enum event)(sequence % EVENTS));
+        walk_event(s, client, (enum event)(sequence % EVENTS));
         if (!alive(s))
             break;
         past = past || s->state > SG_STATE_AUTH;
@@ -152,7 +129,7 @@ walk(unsigned sequence)
     }
     sg_session_end_all(SG_REASON_STOPPED);
     sg_session_reap();
-    (void)close(pair[1]);
+    (void)close(client);
     return past;
 }
 
@@ -166,7 +143,7 @@ Test(login_walk, no_way_round)
         for (unsigned sequence = 0; sequence < sequences; sequence++, walks++) {
             verdict = verdicts[v];
             past += walk(sequence);
-            atomic_store(&tables.acks->done, atomic_load(&tables.head->put));
+            atomic_store(&here.tables.acks->done, atomic_load(&here.tables.head->put));
         }
     (void)printf("%u walks, %u got past AUTH\n", walks, past);
     cr_expect_gt(past, 0, "the walk itself gets there with a good login");

@@ -6,15 +6,11 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "clock.h"
-#include "log.h"
+#include "here.h"
 #include "relay_flow.h"
-#include "session.h"
-#include "tables.h"
 
 /* As the manual has it, written down once more: what may follow a state. */
 static const struct {
@@ -32,44 +28,20 @@ static const struct {
     [SG_STATE_END] = { "end", " " },
 };
 
-static struct sg_conf conf;
-static struct sg_listener_conf listener_conf = { .name = "test" };
-static struct sg_hooks hooks;
-static const struct sg_worker_listener listener = { .conf = &listener_conf, .hooks = &hooks, .fd = -1 };
-static struct sg_instances instances;
-static struct sg_worker_status status;
 static const char *const names[] = { "test", NULL };
-static struct tables tables;
-static struct sg_worker_boot boot = { .conf = &conf,
-                                      .n_records = 8,
-                                      .instances = &instances,
-                                      .status = &status,
-                                      .n_workers = 1,
-                                      .id_epoch = 0x0123456789abcdef,
-                                      .id_serial = 7 };
-static int log_fd, client_fd;
+static struct here here = { .names = names, .timeouts = { .handshake = 50, .linger = 50 }, .log_level = SG_LOG_DEBUG };
+static int client_fd;
 
 static void
 setup(void)
 {
-    log_fd = memfd_create("log", MFD_CLOEXEC);
-    cr_assert_neq(log_fd, -1);
-    sg_log_init(SG_LOG_DEBUG);
-    sg_log_take_fd(dup(log_fd));
-    conf.core.limits.sessions = 2;
-    conf.core.timeouts = (struct sg_timeouts_conf){ .handshake = 50, .linger = 50 };
-    conf.core.resolver = (struct sg_resolver_conf){ .timeout = 1000, .tries = 1, .cache_entries = 16 };
-    tables_open(&tables, boot.n_records, names);
-    boot.journal = tables.worker;
-    boot.journal.bell = -1;
-    cr_assert_eq(sg_worker_open(&boot), 0);
+    here_open(&here);
 }
 
 static void
 teardown(void)
 {
-    sg_worker_close();
-    tables_close(&tables);
+    here_close(&here);
 }
 
 TestSuite(session, .init = setup, .fini = teardown, .timeout = 20);
@@ -77,13 +49,7 @@ TestSuite(session, .init = setup, .fini = teardown, .timeout = 20);
 static struct sg_session *
 session(void)
 {
-    const struct sg_addr client = { .family = SG_FAMILY_IPV4, .port = 40000, .ip = { 192, 0, 2, 1 } };
-    int pair[2];
-
-    cr_assert(sg_session_reserve());
-    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair), 0);
-    client_fd = pair[1];
-    return sg_session_new(&listener, pair[0], &client, &client);
+    return here_session(&here, &client_fd);
 }
 
 /* What has been logged since the last call. */
@@ -91,11 +57,11 @@ static const char *
 logged(void)
 {
     static char text[16384];
-    const ssize_t n = pread(log_fd, text, sizeof text - 1, 0);
+    const ssize_t n = pread(here.log_fd, text, sizeof text - 1, 0);
 
-    cr_assert(n >= 0 && ftruncate(log_fd, 0) == 0 && lseek(log_fd, 0, SEEK_SET) == 0);
+    cr_assert(n >= 0 && ftruncate(here.log_fd, 0) == 0 && lseek(here.log_fd, 0, SEEK_SET) == 0);
     text[n] = '\0';
-    tables_read(&tables, names, true, text, sizeof text);
+    tables_read(&here.tables, names, true, text, sizeof text);
     return text;
 }
 
@@ -161,7 +127,7 @@ Test(session, every_step)
             else
                 illegal_step(s, from, to);
             cr_expect_eq(sg_session_count(), 0);
-            cr_expect_eq(atomic_load(&status.sessions), 0u);
+            cr_expect_eq(atomic_load(&here.status.sessions), 0u);
             (void)close(client_fd);
             sg_session_reap();
         }
@@ -173,12 +139,12 @@ Test(session, ids_and_limit)
 
     cr_expect_str_eq(sg_session_id(first), "0123456789abcdef0007000000000000");
     cr_expect_str_eq(sg_session_id(second), "0123456789abcdef0007000000000001");
-    cr_expect_eq(atomic_load(&status.sessions), 2u);
+    cr_expect_eq(atomic_load(&here.status.sessions), 2u);
     cr_expect(!sg_session_reserve(), "limits.sessions");
     sg_session_end_all(SG_REASON_STOPPED);
     cr_expect_eq(count(logged(), "\"reason\":\"stopped\""), 2);
     cr_expect(sg_session_reserve());
-    cr_expect_eq(atomic_load(&status.accepted), 2u);
+    cr_expect_eq(atomic_load(&here.status.accepted), 2u);
 }
 
 /* One turn of the loop after another, until the session has ended. */
@@ -197,7 +163,7 @@ Test(session, silent_client)
 
     cr_assert_eq(s->state, SG_STATE_GREETING);
     turn_until_end();
-    cr_expect_geq(sg_mono_ms() - began, conf.core.timeouts.handshake);
+    cr_expect_geq(sg_mono_ms() - began, here.timeouts.handshake);
     cr_expect_eq(count(logged(), "\"phase\":\"greeting\",\"reason\":\"handshake_timeout\""), 1);
 }
 
@@ -211,7 +177,7 @@ Test(session, handshake_clock_stands_still)
     while (s->phase.queue != NULL)
         (void)ev_run(sg_worker_loop(), EVRUN_ONCE);
     cr_assert_eq(s->state, SG_STATE_GREETING, "the deadline has come, but the time is not used up");
-    left = conf.core.timeouts.handshake - s->waited_ms;
+    left = here.timeouts.handshake - s->waited_ms;
     cr_expect_gt(left, 0);
     goes_on = sg_mono_ms();
     sg_session_wait(s, true);
@@ -235,7 +201,7 @@ Test(session, linger)
 
     sg_session_finish(s, SG_REASON_NO_METHOD, 0);
     turn_until_end();
-    cr_expect_geq(sg_mono_ms() - began, conf.core.timeouts.linger);
+    cr_expect_geq(sg_mono_ms() - began, here.timeouts.linger);
     cr_expect_eq(count(logged(), "\"phase\":\"greeting\",\"reason\":\"no_method\""), 1);
 
     s = session();

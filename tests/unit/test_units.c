@@ -10,7 +10,7 @@
 
 #define REFUSED (-1)
 
-static const struct {
+static const struct unit {
     const char *text;
     int64_t value;
     const char *printed; /* NULL: as it was */
@@ -65,38 +65,31 @@ static const struct {
     { "1.5M", REFUSED, NULL },
 };
 
-Test(units, durations)
+static void
+read_and_print(const struct unit *units, size_t n, int (*parse)(const char *text, int64_t *out),
+               const char *(*format)(int64_t value, char *text, size_t size))
 {
-    for (size_t i = 0; i < sizeof durations / sizeof durations[0]; i++) {
-        const char *text = durations[i].text;
-        int64_t ms = REFUSED;
+    for (const struct unit *unit = units; unit < units + n; unit++) {
+        int64_t value = REFUSED;
         char printed[32];
-        const int result = sg_parse_duration(text, &ms);
+        const int result = parse(unit->text, &value);
 
-        cr_expect_eq(result, durations[i].value == REFUSED ? -1 : 0, "\"%s\"", text);
+        cr_expect_eq(result, unit->value == REFUSED ? -1 : 0, "\"%s\"", unit->text);
         if (result == -1)
             continue;
-        cr_expect_eq(ms, durations[i].value, "\"%s\": %jd", text, (intmax_t)ms);
-        cr_expect_str_eq(sg_format_duration(ms, printed, sizeof printed),
-                         durations[i].printed != NULL ? durations[i].printed : text);
+        cr_expect_eq(value, unit->value, "\"%s\": %jd", unit->text, (intmax_t)value);
+        cr_expect_str_eq(format(value, printed, sizeof printed), unit->printed != NULL ? unit->printed : unit->text);
     }
+}
+
+Test(units, durations)
+{
+    read_and_print(durations, sizeof durations / sizeof durations[0], sg_parse_duration, sg_format_duration);
 }
 
 Test(units, sizes)
 {
-    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        const char *text = sizes[i].text;
-        int64_t octets = REFUSED;
-        char printed[32];
-        const int result = sg_parse_size(text, &octets);
-
-        cr_expect_eq(result, sizes[i].value == REFUSED ? -1 : 0, "\"%s\"", text);
-        if (result == -1)
-            continue;
-        cr_expect_eq(octets, sizes[i].value, "\"%s\": %jd", text, (intmax_t)octets);
-        cr_expect_str_eq(sg_format_size(octets, printed, sizeof printed),
-                         sizes[i].printed != NULL ? sizes[i].printed : text);
-    }
+    read_and_print(sizes, sizeof sizes / sizeof sizes[0], sg_parse_size, sg_format_size);
 }
 
 static const struct {

@@ -57,3 +57,13 @@ told_is(const struct told *told, size_t n, const char *wanted)
     colon = strchr(told->v[n].text, ':');
     return colon != NULL && strtoul(colon + 1, NULL, 10) == line;
 }
+
+void
+told_expect(const struct told *told, const char *const *wanted, const char *source)
+{
+    size_t n = 0;
+
+    for (; wanted[n] != NULL; n++)
+        cr_expect(told_is(told, n, wanted[n]), "%s: \"%s\" was expected in%s", source, wanted[n], told_all(told));
+    cr_expect_eq(told->n, n, "%s: told was%s", source, told_all(told));
+}

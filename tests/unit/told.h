@@ -28,5 +28,7 @@ const char *told_all(const struct told *told);
  * must be somewhere in the text.
  */
 bool told_is(const struct told *told, size_t n, const char *wanted);
+/* That these, NULL at the end, are all, in this order; `source` is what was read. */
+void told_expect(const struct told *told, const char *const *wanted, const char *source);
 
 #endif
