@@ -11,9 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "bufs.h"
+#include "wipe.h"
 
 void
 sg_buf_init(struct sg_buf *buf, size_t max)
@@ -26,7 +25,7 @@ static void
 buf_drop(struct sg_buf *buf)
 {
     if (buf->secret && buf->data)
-        sodium_memzero(buf->data, buf->len);
+        sg_wipe(buf->data, buf->len);
     free(buf->data);
 }
 
@@ -123,6 +122,6 @@ sg_buf_consume(struct sg_buf *buf, size_t len)
         return;
     }
     if (buf->secret)
-        sodium_memzero(buf->data + buf->off, len);
+        sg_wipe(buf->data + buf->off, len);
     buf->off += (uint32_t)len;
 }

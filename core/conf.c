@@ -38,6 +38,7 @@ static const struct sg_conf_item timeout_items[] = {
     TIMEOUT(linger, "5s", 100, 9 * SECOND, "the client's time to read a failure reply"),
     TIMEOUT(max_session, "0", 0, 365 * DAY, "a session's longest life; 0: unlimited"),
     TIMEOUT(drain, "10m", 100, 30 * DAY, "a draining generation's longest life"),
+    TIMEOUT(load, "1m", 100, DAY, "from start or reload until every process is ready"),
     TIMEOUT(keepalive, "2m", 0, DAY, "TCP keepalive, both sides; 0: off"),
     TIMEOUT(user_timeout, "2m", 0, DAY, "TCP_USER_TIMEOUT, both sides; 0: the system's"),
     { .name = NULL },

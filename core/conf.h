@@ -25,6 +25,7 @@ struct sg_timeouts_conf { /* milliseconds */
     int64_t linger;       /* a failure reply waits for the client to read it and close, < 10 s */
     int64_t max_session;  /* 0: unlimited */
     int64_t drain;        /* a draining generation ends after this */
+    int64_t load;         /* a generation that is not ready by then has failed */
     int64_t keepalive;    /* TCP keepalive idle time, both sides; 0: off */
     int64_t user_timeout; /* TCP_USER_TIMEOUT, both sides; 0: the system's */
 };

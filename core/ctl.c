@@ -18,9 +18,10 @@
 #include "log.h"
 #include "proc.h"
 #include "status.h"
+#include "units.h"
 
 #define CTL_STOP_MS 10000
-#define CTL_RELOAD_MS 120000
+#define CTL_RELOAD_MS 60000 /* beyond what the load may take: the old generation has to stop accepting */
 
 static const struct {
     const char *name;
@@ -91,20 +92,21 @@ ctl_reload_result(const struct sg_status *status, bool quiet)
 
 /* Until a load that began after `since_ms` has ended. */
 static int
-ctl_wait_reload(const char *runtime_dir, int pidfd, int64_t since_ms, bool quiet, int notify)
+ctl_wait_reload(const struct sg_core_conf *core, int pidfd, int64_t since_ms, bool quiet, int notify)
 {
-    const int64_t until = since_ms + CTL_RELOAD_MS;
+    const int64_t until = since_ms + core->timeouts.load + CTL_RELOAD_MS;
     struct sg_status status;
-    char ignored[4096];
+    char ignored[4096], span[32];
 
     for (;;) {
         struct pollfd fds[2] = { { notify, POLLIN, 0 }, { pidfd, POLLIN, 0 } };
         const int64_t now = sg_mono_ms();
 
-        if (sg_status_read(runtime_dir, &status) == 0 && status.load_began_ms >= since_ms)
+        if (sg_status_read(core->runtime_dir, &status) == 0 && status.load_began_ms >= since_ms)
             return ctl_reload_result(&status, quiet);
         if (now >= until) {
-            sg_logf(SG_LOG_EMERG, "no result within two minutes: look into the error log");
+            sg_logf(SG_LOG_EMERG, "no result within %s: look into the error log",
+                    sg_format_duration(until - since_ms, span, sizeof span));
             return 1;
         }
         (void)poll(fds, 2, (int)(until - now));
@@ -144,7 +146,7 @@ sg_ctl_main(const char *conf_path, const char *signal_name, bool quiet)
     else if (signo == SIGTERM)
         status = ctl_wait_end(pid, pidfd);
     else if (signo == SIGHUP)
-        status = ctl_wait_reload(load.conf->core.runtime_dir, pidfd, now, quiet, notify);
+        status = ctl_wait_reload(&load.conf->core, pidfd, now, quiet, notify);
     else
         status = 0;
 out:

@@ -33,6 +33,7 @@
 #include "policy.h"
 #include "sockets.h"
 #include "supervise.h"
+#include "units.h"
 
 #define GENERATION_STOP_MS 4000
 #define GEN_FDS 4 /* signals, master, logger, files of users; then workers and helpers */
@@ -48,7 +49,8 @@ static struct {
     struct sg_sockets sockets; /* the master's, and what was bound here */
     struct sg_worker_listener *listeners;
     struct sg_supervisor workers;
-    int64_t kill_at_ms; /* 0: never */
+    int64_t ready_by_ms; /* LOADING: else it has failed */
+    int64_t kill_at_ms;  /* 0: never */
     bool draining_told;
     char path[4096], pid_file[4096], runtime_dir[4096];
 } gen;
@@ -63,6 +65,30 @@ generation_fail(const char *text)
     (void)sg_msg_send(gen.channel, &msg);
     sg_supervisor_kill(&gen.workers);
     return 1;
+}
+
+/* Should it never come back, the master ends us, and says where we were. */
+static void
+generation_loading(const struct sg_conf *conf, const char *name)
+{
+    struct sg_msg msg;
+
+    sg_msg_begin(&msg, SG_MSG_LOADING);
+    sg_msg_put_str(&msg, SG_TAG_NAME, name);
+    sg_msg_put_u64(&msg, SG_TAG_LIMIT, (uint64_t)conf->core.timeouts.load);
+    (void)sg_msg_send(gen.channel, &msg);
+}
+
+/* Children that block are ended from here. */
+static int
+generation_overdue(const char *who)
+{
+    char span[32], text[256];
+
+    (void)snprintf(text, sizeof text, "not ready within %s (core.timeouts.load): %s",
+                   sg_format_duration(gen.load.conf->core.timeouts.load, span, sizeof span), who);
+    sg_logf(SG_LOG_EMERG, "%s", text);
+    return generation_fail(text);
 }
 
 /* What only a running sockgate can say about a new configuration. */
@@ -212,6 +238,7 @@ generation_start(struct sg_msg *msg)
     (void)sg_msg_get_str(msg, SG_TAG_PID_FILE, gen.pid_file, sizeof gen.pid_file);
     (void)sg_msg_get_str(msg, SG_TAG_RUNTIME_DIR, gen.runtime_dir, sizeof gen.runtime_dir);
     gen.state = GEN_LOADING;
+    gen.ready_by_ms = sg_mono_ms();
     gen.workers.generation = (unsigned)number;
     (void)snprintf(role, sizeof role, "generation %u", (unsigned)number);
     sg_proc_title("sockgate-gen", "sockgate: generation %u", (unsigned)number);
@@ -225,9 +252,13 @@ generation_start(struct sg_msg *msg)
         return generation_fail("the table of failed logins cannot be mapped");
     if (version != SG_STATE_VERSION)
         return generation_fail("this binary cannot take over from the running master: restart instead of upgrading");
+    sg_instances_watch(generation_loading);
     sg_load(&gen.load, has_path ? gen.path : NULL, text_fd);
-    if (sg_load_good(&gen.load))
+    if (sg_load_good(&gen.load)) {
+        generation_loading(gen.load.conf, "");
+        gen.ready_by_ms += gen.load.conf->core.timeouts.load;
         generation_check_change();
+    }
     /* What is started again after a crash was tested when it came. */
     if (sg_load_good(&gen.load) && text_fd == -1)
         sg_policy_test(&gen.load);
@@ -447,11 +478,13 @@ static int
 generation_progress(int64_t now_ms)
 {
     struct sg_supervisor *sup = &gen.workers;
+    char text[160];
     struct sg_msg msg;
 
-    if (gen.state == GEN_LOADING && sg_supervisor_count(sup, SG_WORKER_READY) == sup->n && sup->keeper.ready &&
-        sg_pools_ready(&sup->pools))
+    if (gen.state == GEN_LOADING && !sg_supervisor_starting(sup, text, sizeof text))
         generation_ready();
+    if (gen.state == GEN_LOADING && now_ms >= gen.ready_by_ms)
+        return generation_overdue(text);
     if (gen.state == GEN_DRAINING && !gen.draining_told &&
         sg_supervisor_count(sup, SG_WORKER_DRAINED) == sg_supervisor_count(sup, SG_WORKER_STARTING)) {
         gen.draining_told = true;
@@ -516,17 +549,24 @@ generation_turn(struct pollfd *fds)
 static int
 generation_loop(void)
 {
+    struct pollfd *fds = NULL;
+    size_t n = 0;
     int status = -1;
 
     while (status == -1) {
-        /* How many workers and helpers there are is known once START has come. */
-        struct pollfd *fds = calloc(gen.workers.n + gen.workers.pools.n_helpers + GEN_FDS, sizeof *fds);
+        /* How many workers and helpers there are is known once START has come; later nothing is asked for. */
+        const size_t wanted = gen.workers.n + gen.workers.pools.n_helpers + GEN_FDS;
+        struct pollfd *more = wanted > n ? reallocarray(fds, wanted, sizeof *fds) : fds;
 
-        if (fds == NULL)
-            return 1;
+        if (more == NULL) {
+            status = generation_fail("no memory");
+            break;
+        }
+        fds = more;
+        n = wanted;
         status = generation_turn(fds);
-        free(fds);
     }
+    free(fds);
     return status;
 }
 

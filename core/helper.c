@@ -12,13 +12,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
 #include "clock.h"
 #include "image_core.h"
 #include "job_wire.h"
 #include "log.h"
 #include "pool.h"
+#include "wipe.h"
 
 static struct {
     const struct sg_helper_boot *boot;
@@ -83,7 +82,7 @@ helper_take(void)
     else if (!helper_withdrawn(fd))
         helper_job(&order, fd);
     /* The secret first: the answer wakes the worker only when the channel is closed behind it. */
-    sodium_memzero(helper.order.data, helper.order.len);
+    sg_wipe(helper.order.data, helper.order.len);
     if (fd != -1)
         (void)close(fd);
     sg_msg_close_fds(&helper.order);
@@ -95,17 +94,12 @@ helper_take(void)
 static void
 helper_order(struct sg_msg *msg)
 {
-    const int fd = sg_msg_take_fd(msg, msg->type == SG_MSG_REOPEN ? SG_TAG_LOG_FD : SG_TAG_FD);
-    uint64_t number;
+    const int fd = msg->type == SG_MSG_REOPEN ? sg_msg_take_fd(msg, SG_TAG_LOG_FD) : -1;
 
-    if (fd == -1)
-        return;
-    if (msg->type == SG_MSG_REOPEN)
+    if (fd != -1)
         sg_log_take_fd(fd);
-    else if (msg->type == SG_MSG_IMAGE && sg_msg_get_u64(msg, SG_TAG_IMAGE, &number))
-        sg_images_take((unsigned)number, fd);
-    else
-        (void)close(fd);
+    if (msg->type == SG_MSG_IMAGE)
+        sg_images_receive(msg, helper.boot->channel);
 }
 
 static void

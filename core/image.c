@@ -296,24 +296,42 @@ sg_images_send(int channel, unsigned *known)
 
 /* ---- the side of workers and helpers */
 
-void
+int
 sg_images_take(unsigned number, int fd)
 {
-    for (struct sg_image *image = images.first; image != NULL; image = image->next) {
-        if (image->number != number)
-            continue;
-        image->fd = -1; /* that of the generation, closed in this process when it began */
-        if (image_swap(image, fd) == -1) {
-            sg_logf(SG_LOG_ERR, "module \"%s\": the new block of %s cannot be mapped, the old one stays: %s",
-                    image->inst->name, image->path, strerror(errno));
-            return;
-        }
-        (void)close(image->fd);
-        image->fd = -1;
-        images.taken++;
-        return;
+    struct sg_image *image = images.first;
+
+    while (image != NULL && image->number != number)
+        image = image->next;
+    if (image == NULL) {
+        if (fd != -1)
+            (void)close(fd);
+        return 0;
     }
-    (void)close(fd);
+    image->fd = -1; /* that of the generation, closed in this process when it began */
+    if (fd == -1 || image_swap(image, fd) == -1) {
+        sg_logf_limited(SG_LOG_ERR,
+                        "module \"%s\": the new block of %s cannot be mapped, the old one stays until it can: %s",
+                        image->inst->name, image->path, fd != -1 ? strerror(errno) : "no descriptor is free");
+        return -1;
+    }
+    (void)close(image->fd);
+    image->fd = -1;
+    images.taken++;
+    return 0;
+}
+
+void
+sg_images_receive(struct sg_msg *msg, int channel)
+{
+    struct sg_msg lost;
+    uint64_t number = 0;
+
+    (void)sg_msg_get_u64(msg, SG_TAG_IMAGE, &number);
+    if (sg_images_take((unsigned)number, sg_msg_take_fd(msg, SG_TAG_FD)) == 0)
+        return;
+    sg_msg_begin(&lost, SG_MSG_IMAGE_LOST);
+    (void)sg_msg_send(channel, &lost);
 }
 
 unsigned

@@ -11,6 +11,8 @@
 
 #include <sockgate/image.h>
 
+struct sg_msg;
+
 /*
  * Looks at all files. A change is read once it has stayed the same from one look to the next, so that a file which is
  * being written is not read in the middle. What goes wrong is told in the error log once, and the old block stays. May
@@ -26,8 +28,13 @@ int sg_images_send(int channel, unsigned *known);
 unsigned sg_image_number(const struct sg_image *image);
 int sg_image_fd(const struct sg_image *image); /* of the block; stays the image's */
 
-/* A worker's or helper's new block; takes the descriptor. A block that cannot be mapped changes nothing, which the log says. */
-void sg_images_take(unsigned number, int fd);
+/*
+ * A worker's or helper's new block; takes the descriptor, -1 if there was no room for it. -1: it cannot be mapped, which the
+ * log says, and the old one stays.
+ */
+int sg_images_take(unsigned number, int fd);
+/* The same from SG_MSG_IMAGE; the generation, at the other end of `channel`, is asked to send again what cannot be had. */
+void sg_images_receive(struct sg_msg *msg, int channel);
 /* How many a worker has taken so far: whoever keeps verdicts that may rest on images looks whether it has changed. */
 unsigned sg_images_taken(void);
 void sg_images_free(void);

@@ -9,14 +9,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
 #include <sockgate/helper.h>
 
 #include "container.h"
 #include "log.h"
 #include "pending.h"
 #include "pool.h"
+#include "wipe.h"
 
 struct sg_job {
     struct sg_pool *pool;
@@ -177,7 +176,7 @@ job_send(const struct sg_pool *pool, const struct sg_job_order *order, int fd)
 
     sg_job_put_order(&jobs.msg, order, fd);
     status = sg_msg_offer(pool->in, &jobs.msg);
-    sodium_memzero(jobs.msg.data, jobs.msg.len);
+    sg_wipe(jobs.msg.data, jobs.msg.len);
     /* The socket is full, or too many descriptors are on their way. */
     if (status == -1 && (errno == EAGAIN || errno == ETOOMANYREFS))
         errno = EBUSY;

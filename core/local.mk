@@ -68,6 +68,7 @@ core_libcore_a_SOURCES = \
 	core/login_test.c \
 	core/login_throttle.c \
 	core/login_watch.c \
+	core/loop.c \
 	core/master.c \
 	core/master_gen.c \
 	core/master_state.c \
@@ -133,6 +134,7 @@ core_libcore_a_SOURCES = \
 	core/utf8.c \
 	core/verdict.c \
 	core/version.c \
+	core/wipe.c \
 	core/wire.c \
 	core/worker.c
 

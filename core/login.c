@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <sodium.h>
-
 #include "clock.h"
 #include "job.h"
 #include "journal.h"
@@ -19,6 +17,7 @@
 #include "pool.h"
 #include "session.h"
 #include "units.h"
+#include "wipe.h"
 
 #define LOGIN_LIFETIME_MS 60000 /* of what is remembered, if `cache` is "auto" */
 #define LOGIN_SWEEP 5.
@@ -97,7 +96,7 @@ login_free(struct sg_session *s)
     ev_timer_stop(sg_worker_loop(), &login->hold);
     sg_job_withdraw(login->job);
     sg_brake_waited(&login->try);
-    sodium_memzero(login, sizeof *login + login->name_len + login->secret_len);
+    sg_wipe(login, sizeof *login + login->name_len + login->secret_len);
     free(login);
 }
 
@@ -142,7 +141,7 @@ login_hold(struct sg_session *s, enum sg_outcome outcome, enum sg_reason reason)
 
     login->outcome = outcome;
     login->reason = reason;
-    sodium_memzero(login->octets + login->name_len, login->secret_len);
+    sg_wipe(login->octets + login->name_len, login->secret_len);
     ev_timer_init(&login->hold, login_held, (ev_tstamp)s->answer->delay_ms / 1000, 0.);
     login->hold.data = s;
     ev_timer_start(sg_worker_loop(), &login->hold);

@@ -181,6 +181,7 @@ master_due(int64_t now_ms)
             (void)sg_master_spawn(&master, SG_PURPOSE_RESTART);
         }
     }
+    sg_master_load_look(&master, now_ms);
     if (master.kill_at_ms != 0 && now_ms >= master.kill_at_ms) {
         sg_logf(SG_LOG_ERR, "not everything ended in time: killing the rest");
         master_signal_orphans(SIGKILL);
@@ -193,6 +194,8 @@ master_timeout(int64_t now_ms)
 {
     int64_t until = sg_notify_watchdog(now_ms);
 
+    if (sg_master_load_due(&master) < until)
+        until = sg_master_load_due(&master);
     if (master.kill_at_ms != 0 && master.kill_at_ms < until)
         until = master.kill_at_ms;
     if (master.restart_wanted && sg_throttle_next(&master.throttle, now_ms) < until)

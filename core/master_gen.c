@@ -21,8 +21,13 @@
 #include "notify.h"
 #include "proc.h"
 #include "status.h"
+#include "units.h"
 
 #define MASTER_BACKLOG 4096
+#define MASTER_LOAD_MAX_MS ((uint64_t)24 * 3600 * 1000)
+#define MASTER_LOAD_MS 60000 /* until the configuration has said how long */
+/* A generation ends its children itself, and says who is late. */
+#define MASTER_LOAD_GRACE_MS 2000
 #define MASTER_DRAINING_MAX 2
 
 static struct sg_gen *
@@ -189,6 +194,7 @@ sg_master_spawn(struct sg_master *master, enum sg_purpose purpose)
                             .purpose = purpose,
                             .number = ++master->numbers,
                             .began_ms = sg_mono_ms(),
+                            .limit_ms = MASTER_LOAD_MS,
                             .channel = pair[0],
                             .text_fd = -1 };
     if (purpose == SG_PURPOSE_RELOAD || purpose == SG_PURPOSE_UPGRADE) {
@@ -424,6 +430,42 @@ sg_master_commit_upgrade(struct sg_master *master)
         gen_make_current(master, gen);
 }
 
+int64_t
+sg_master_load_due(struct sg_master *master)
+{
+    const struct sg_gen *gen = sg_master_loading(master);
+
+    return gen != NULL && gen->limit_ms > 0 ? gen->began_ms + gen->limit_ms + MASTER_LOAD_GRACE_MS : INT64_MAX;
+}
+
+/* It does not even read its orders: code of a module, or a file that never ends. */
+void
+sg_master_load_look(struct sg_master *master, int64_t now_ms)
+{
+    struct sg_gen *gen = sg_master_loading(master);
+    char span[32];
+
+    if (now_ms < sg_master_load_due(master))
+        return;
+    if (gen->failure[0] == '\0')
+        (void)snprintf(gen->failure, sizeof gen->failure, "not ready within %s (core.timeouts.load): %s%s%s",
+                       sg_format_duration(gen->limit_ms, span, sizeof span),
+                       gen->doing[0] != '\0' ? "module \"" : "the configuration is being read", gen->doing,
+                       gen->doing[0] != '\0' ? "\" is being loaded, or is in its init()" : "");
+    gen->limit_ms = 0;
+    (void)kill(gen->pid, SIGKILL);
+}
+
+static void
+gen_loading(struct sg_gen *gen, const struct sg_msg *msg)
+{
+    uint64_t limit = 0;
+
+    (void)sg_msg_get_str(msg, SG_TAG_NAME, gen->doing, sizeof gen->doing);
+    if (gen->limit_ms > 0 && sg_msg_get_u64(msg, SG_TAG_LIMIT, &limit) && limit > 0 && limit <= MASTER_LOAD_MAX_MS)
+        gen->limit_ms = (int64_t)limit;
+}
+
 static void
 gen_bound(const struct sg_master *master, struct sg_gen *gen, struct sg_msg *msg)
 {
@@ -444,6 +486,7 @@ gen_message(struct sg_master *master, struct sg_gen *gen, struct sg_msg *msg)
 
     switch (msg->type) {
     case SG_MSG_BOUND: gen_bound(master, gen, msg); break;
+    case SG_MSG_LOADING: gen_loading(gen, msg); break;
     case SG_MSG_READY: gen_ready(master, gen, msg); break;
     case SG_MSG_FAILED:
         if (!sg_msg_get_str(msg, SG_TAG_TEXT, gen->failure, sizeof gen->failure))

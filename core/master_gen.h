@@ -12,6 +12,9 @@ void sg_master_receive(struct sg_master *master, struct sg_gen *gen);
 void sg_master_gen_died(struct sg_master *master, struct sg_gen *gen, int status);
 /* An order to every generation that has been made current; NONE leaves their state as it is. */
 void sg_master_tell_all(struct sg_master *master, int order, enum sg_gen_state state);
+/* When a load has taken too long, INT64_MAX for never; and what then is to be done. */
+int64_t sg_master_load_due(struct sg_master *master);
+void sg_master_load_look(struct sg_master *master, int64_t now_ms);
 void sg_master_commit_upgrade(struct sg_master *master); /* after the exec: the generation that was ready goes on */
 struct sg_gen *sg_master_gen_by_pid(struct sg_master *master, pid_t pid);
 struct sg_gen *sg_master_loading(struct sg_master *master);

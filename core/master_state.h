@@ -30,6 +30,8 @@ struct sg_gen {
     bool accepting;   /* has not said yet that it accepts no more */
     bool unreported;  /* current, and whoever asked for it has not been told: older ones still accept */
     int64_t began_ms; /* of the load */
+    int64_t limit_ms; /* LOADING: how long it may take; 0: it was ended for that */
+    char doing[64];   /* the instance that is being loaded, "" for none */
     pid_t who_pid;
     uid_t who_uid;
     struct sg_sockets bound; /* keys that it uses; fd -1 once it serves: the master has the socket */

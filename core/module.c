@@ -221,6 +221,14 @@ module_init(struct sg_instance *inst, struct sg_diag *diag)
     inst->diag = NULL;
 }
 
+static void (*module_loading)(const struct sg_conf *conf, const char *name);
+
+void
+sg_instances_watch(void (*loading)(const struct sg_conf *conf, const char *name))
+{
+    module_loading = loading;
+}
+
 static void
 module_instance(struct sg_instances *all, struct sg_instance *inst, struct sg_diag *diag)
 {
@@ -236,6 +244,8 @@ module_instance(struct sg_instances *all, struct sg_instance *inst, struct sg_di
         sg_diag_error(diag, &conf->where, conf->file, "module \"%s\": %s", conf->name, why);
         return;
     }
+    if (module_loading != NULL)
+        module_loading(inst->whole, conf->name);
     loaded = module_load(all, &file, inst->whole->arena, why, sizeof why);
     if (loaded == NULL) {
         sg_diag_error(diag, &conf->where, conf->file, "module \"%s\": %s: %s", conf->name, file.path, why);

@@ -58,6 +58,8 @@ struct sg_instances {
  * settings, calls init(). Every mistake goes to `diag` with FILE:LINE; the result is whole only if there was none.
  */
 struct sg_instances *sg_instances_load(struct sg_conf *conf, struct sg_diag *diag);
+/* Who hears of each instance before its file is loaded and its init() runs, both of which may block. */
+void sg_instances_watch(void (*loading)(const struct sg_conf *conf, const char *name));
 void sg_instances_free(struct sg_instances *all); /* fini() of all, in reverse order */
 /*
  * Does this instance work in that process? A log works in the logger, a check that may block and work() in helpers of the

@@ -35,12 +35,14 @@ enum sg_msg_type {
     SG_MSG_DRAINING = 23, /* nobody of mine accepts any more */
     SG_MSG_RENEW = 24,    /* too many crashes: replace me by a fresh generation */
     SG_MSG_REOPENED = 25, /* LOG_FD */
+    SG_MSG_LOADING = 26,  /* about to run code that may block: NAME of its instance, "" for none; LIMIT */
     /* worker to generation */
     SG_MSG_WORKER_READY = 40,
     SG_MSG_WORKER_FAILED = 41, /* TEXT */
     SG_MSG_WORKER_DRAINING = 42,
     SG_MSG_TABLE_DONE = 43, /* logger: every log has all of it: KEY */
     SG_MSG_LOG_FILE = 44,   /* logger: what a log writes to: NAME, FD */
+    SG_MSG_IMAGE_LOST = 46, /* worker or helper: a block did not arrive, or could not be mapped: send all again */
     SG_MSG_ACCUSE = 45,     /* a helper breaks the rules: NAME of its instance, PID, TEXT */
     /* only in the saved state of a master (master_state.c) */
     SG_MSG_STATE_MASTER = 60,
@@ -86,6 +88,7 @@ enum sg_msg_tag {
     SG_TAG_ACKS_FD = 29,
     SG_TAG_SUCCESSOR = 30, /* with DRAIN: another generation goes on, its logger too */
     SG_TAG_LOGINS_FD = 31, /* the table of login_throttle.h */
+    SG_TAG_LIMIT = 32,     /* of a load, milliseconds */
     SG_TAG_CREDS = 40,     /* enum sg_creds_kind */
     SG_TAG_USER = 41,      /* octets, without a NUL */
     SG_TAG_SECRET = 42,

@@ -131,6 +131,7 @@ policy_child(const struct sg_load *load, const struct sg_rights *rights, int fd)
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     sg_proc_title("sockgate-test", "sockgate: policy tests");
+    (void)alarm(POLICY_LIMIT_MS / 1000 + 1); /* should our parent be ended before it can end us */
     if (out == NULL || sg_proc_drop(rights) == -1 || sg_questions_open(load) == -1)
         _exit(1);
     for (size_t i = 0; i < load->conf->tests.n; i++)

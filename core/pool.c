@@ -250,6 +250,8 @@ pool_receive(struct sg_helper *helper)
         if (msg.type == SG_MSG_WORKER_READY) {
             helper->ready = true;
             sg_throttle_ready(&helper->throttle);
+        } else if (msg.type == SG_MSG_IMAGE_LOST) {
+            helper->images = 0;
         }
         sg_msg_close_fds(&msg);
     }
@@ -337,14 +339,13 @@ sg_pools_accused(struct sg_pools *pools, const struct sg_msg *msg)
 
 /* ---- all of them */
 
-bool
-sg_pools_ready(const struct sg_pools *pools)
+const struct sg_helper *
+sg_pools_starting(const struct sg_pools *pools)
 {
-    unsigned n = 0;
-
     for (unsigned i = 0; i < pools->n_helpers; i++)
-        n += pools->helpers[i].ready;
-    return n == pools->n_helpers;
+        if (!pools->helpers[i].ready)
+            return &pools->helpers[i];
+    return NULL;
 }
 
 unsigned

@@ -80,7 +80,8 @@ void sg_pools_poll(const struct sg_pools *pools, struct pollfd *fds);
 void sg_pools_polled(struct sg_pools *pools, const struct pollfd *fds);
 /* False: it is none of ours. */
 bool sg_pools_reaped(struct sg_pools *pools, pid_t pid, int status, int64_t now_ms);
-bool sg_pools_ready(const struct sg_pools *pools);         /* every helper has started */
+/* A helper that has not started; NULL: every one has. */
+const struct sg_helper *sg_pools_starting(const struct sg_pools *pools);
 unsigned sg_pools_count(const struct sg_pools *pools);     /* processes */
 void sg_pools_tell(struct sg_pools *pools, int type);      /* REOPEN */
 void sg_pools_end(struct sg_pools *pools, int64_t now_ms); /* no worker is left */

@@ -172,11 +172,13 @@ resolve_parse(uint8_t family, const unsigned char *answer, int len, struct sg_fo
 }
 
 static int64_t
-resolve_lifetime(enum sg_resolved result, int ttl)
+resolve_lifetime(enum sg_resolved result, int status, int ttl)
 {
     const struct sg_resolver_conf *conf = resolver.conf;
     const int64_t ttl_ms = (int64_t)(ttl > 0 ? ttl : 0) * 1000;
 
+    if (status == ARES_ENOMEM)
+        return 0; /* says nothing about the name: the next session may have more luck */
     switch (result) {
     case SG_RESOLVED_ADDRS: return ttl_ms < conf->max_ttl ? ttl_ms : conf->max_ttl;
     case SG_RESOLVED_NONE: return conf->negative_ttl;
@@ -207,7 +209,7 @@ resolve_answered(void *arg, int status, int timeouts, unsigned char *answer, int
         status = resolve_parse(entry->family, answer, len, &entry->found, &ttl);
     if (status != ARES_SUCCESS)
         resolve_failed(&entry->found, status);
-    entry->expires_ms = sg_mono_ms() + resolve_lifetime(entry->found.result, ttl);
+    entry->expires_ms = sg_mono_ms() + resolve_lifetime(entry->found.result, status, ttl);
     sg_worker_defer(&entry->defer);
 }
 

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <sodium.h>
-
 #include "bind.h"
 #include "clock.h"
 #include "container.h"
@@ -24,6 +22,7 @@
 #include "pending.h"
 #include "relay.h"
 #include "states.h"
+#include "wipe.h"
 
 /* What a client may still send behind a failure reply before we stop listening to it. */
 #define SESSION_DRAIN_MAX ((size_t)262144)
@@ -119,7 +118,7 @@ session_discard(struct sg_session *s)
     ssize_t n;
 
     while ((n = recv(s->fd, sg_worker_shared(), SG_SHARED_SIZE, 0)) > 0) {
-        sodium_memzero(sg_worker_shared(), (size_t)n); /* a password that came too late is one too */
+        sg_wipe(sg_worker_shared(), (size_t)n); /* a password that came too late is one too */
         s->drained += (uint32_t)n;
         if (s->drained > most) {
             if (s->state == SG_STATE_ASSOCIATION)
@@ -156,7 +155,7 @@ session_read(struct sg_session *s)
         }
         memcpy(to, sg_worker_shared(), (size_t)n);
         sg_buf_commit(&s->in, (size_t)n);
-        sodium_memzero(sg_worker_shared(), (size_t)n); /* it may be a password */
+        sg_wipe(sg_worker_shared(), (size_t)n); /* it may be a password */
     } else if (n == 0) {
         s->eof = true;
     } else if (errno != EAGAIN && errno != EINTR) {

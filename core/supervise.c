@@ -202,6 +202,8 @@ sg_supervisor_receive(struct sg_supervisor *sup, unsigned i)
                 supervise_order(child, SG_MSG_DRAIN);
         } else if (msg.type == SG_MSG_WORKER_DRAINING) {
             child->state = SG_WORKER_DRAINED;
+        } else if (msg.type == SG_MSG_IMAGE_LOST) {
+            child->images = 0;
         } else if (msg.type == SG_MSG_ACCUSE) {
             sg_pools_accused(sup->boot.pools, &msg);
         }
@@ -352,6 +354,36 @@ sg_supervisor_kill(struct sg_supervisor *sup)
     sg_keeper_kill(&sup->keeper);
     if (sup->boot.pools != NULL)
         sg_pools_kill(sup->boot.pools);
+}
+
+static void
+supervise_starting(char *text, size_t size, const char *who, pid_t pid, const char *doing)
+{
+    (void)snprintf(text, size, "%s (pid %d) has not started%s%s%s", who, (int)pid, doing != NULL ? ": module \"" : "",
+                   doing != NULL ? doing : "", doing != NULL ? "\" is in its start()" : "");
+}
+
+bool
+sg_supervisor_starting(const struct sg_supervisor *sup, char *text, size_t size)
+{
+    const struct sg_keeper *keeper = &sup->keeper;
+    const struct sg_helper *helper = sup->boot.pools != NULL ? sg_pools_starting(sup->boot.pools) : NULL;
+    char who[32];
+
+    for (unsigned i = 0; i < sup->n; i++) {
+        const struct sg_child *child = &sup->workers[i];
+
+        if (child->state >= SG_WORKER_READY)
+            continue;
+        (void)snprintf(who, sizeof who, "worker %u", i);
+        supervise_starting(text, size, who, child->pid, supervise_doing(sup, child->status));
+        return true;
+    }
+    if (helper != NULL)
+        supervise_starting(text, size, "a helper", helper->pid, helper->pool->inst->name);
+    else if (!keeper->ready)
+        supervise_starting(text, size, "the logger", keeper->pid, supervise_doing(sup, keeper->status));
+    return helper != NULL || !keeper->ready;
 }
 
 unsigned

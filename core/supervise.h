@@ -68,6 +68,8 @@ void sg_supervisor_logins(struct sg_supervisor *sup);
 /* Once a second: looks at the files of images and of users, and tells workers what is new. */
 void sg_supervisor_images(struct sg_supervisor *sup, int64_t now_ms);
 void sg_supervisor_kill(struct sg_supervisor *sup); /* SIGKILL */
+/* Who is still starting, for people; false: everybody has started. */
+bool sg_supervisor_starting(const struct sg_supervisor *sup, char *text, size_t size);
 unsigned sg_supervisor_count(const struct sg_supervisor *sup, enum sg_worker_state at_least);
 /* Until when to wait at most. */
 int sg_supervisor_timeout(const struct sg_supervisor *sup, int64_t now_ms);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "log.h"
+#include "loop.h"
 #include "timers.h"
 
 struct sg_timer {
@@ -18,6 +19,8 @@ struct sg_timer {
     struct sg_timer *next, **prev; /* of the session */
 };
 
+static size_t n_timers;
+
 static void
 timer_free(struct sg_timer *timer)
 {
@@ -28,6 +31,7 @@ timer_free(struct sg_timer *timer)
             timer->next->prev = timer->prev;
     }
     free(timer);
+    n_timers--;
 }
 
 static void
@@ -49,10 +53,11 @@ sg_timer_start(struct sg_instance *inst, struct sg_session *s, int64_t ms,
                void (*fire)(struct sg_instance *inst, struct sg_session *s, void *arg), void *arg)
 {
     struct ev_loop *loop = sg_worker_loop();
-    struct sg_timer *timer = loop != NULL ? calloc(1, sizeof *timer) : NULL;
+    struct sg_timer *timer = loop != NULL && n_timers < SG_LOOP_TIMERS ? calloc(1, sizeof *timer) : NULL;
 
     if (timer == NULL)
         return NULL;
+    n_timers++;
     timer->inst = inst;
     timer->session = s;
     timer->fire = fire;

@@ -21,6 +21,7 @@
 #include "listener.h"
 #include "log.h"
 #include "login.h"
+#include "loop.h"
 #include "msg.h"
 #include "pipes.h"
 #include "resolve.h"
@@ -158,7 +159,7 @@ sg_worker_watch(ev_io *io, int events)
 static int
 worker_epoll(struct ev_loop *loop)
 {
-    struct ev_loop *outer = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+    struct ev_loop *outer = sg_loop_new();
     ev_embed embed;
     int fd;
 
@@ -272,16 +273,6 @@ worker_orphaned(void)
 }
 
 static void
-worker_image(struct sg_msg *msg)
-{
-    const int fd = sg_msg_take_fd(msg, SG_TAG_FD);
-    uint64_t number;
-
-    if (fd != -1 && sg_msg_get_u64(msg, SG_TAG_IMAGE, &number))
-        sg_images_take((unsigned)number, fd);
-}
-
-static void
 worker_order(struct ev_loop *loop, ev_io *io, int revents)
 {
     struct sg_msg msg;
@@ -293,7 +284,7 @@ worker_order(struct ev_loop *loop, ev_io *io, int revents)
         case SG_MSG_GO: sg_listeners_go(); break;
         case SG_MSG_DRAIN: worker_drain(); break;
         case SG_MSG_STOP: worker_stop(); break;
-        case SG_MSG_IMAGE: worker_image(&msg); break;
+        case SG_MSG_IMAGE: sg_images_receive(&msg, io->fd); break;
         case SG_MSG_REOPEN: {
             const int fd = sg_msg_take_fd(&msg, SG_TAG_LOG_FD);
 
@@ -350,7 +341,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
                                              .serial = boot->id_serial,
                                              .strict = boot->log_strict };
 
-    worker.loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+    worker.loop = sg_loop_new();
     if (worker.loop == NULL) {
         sg_logf(SG_LOG_EMERG, "cannot make an event loop: %s", strerror(errno));
         return -1;

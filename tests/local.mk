@@ -36,6 +36,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_login_cache.c \
 	tests/unit/test_login_throttle.c \
 	tests/unit/test_login_walk.c \
+	tests/unit/test_loop.c \
 	tests/unit/test_names.c \
 	tests/unit/test_record.c \
 	tests/unit/test_rules_set.c \
@@ -70,6 +71,12 @@ tests_logins_pam_asks_la_LDFLAGS = $(AM_LDFLAGS) -rpath /nowhere
 tests_logins_pam_asks_la_LIBADD = $(PAM_LIBS)
 tests_logins_pam_asks_la_SOURCES = tests/logins/pam_asks.c
 endif
+
+# ---- loaded before the C library: what a test wants to go wrong
+
+check_LTLIBRARIES += tests/preload/fail_alloc.la
+tests_preload_fail_alloc_la_LDFLAGS = $(AM_LDFLAGS) -rpath /nowhere
+tests_preload_fail_alloc_la_SOURCES = tests/preload/fail_alloc.c
 
 # ---- figures: built with the tests, so that they keep up with the code; `make bench` runs them
 
@@ -181,6 +188,7 @@ TEST_MODULES = \
 	tests/modules/bad/unchecked_malloc.la \
 	tests/modules/bad/undefined_symbol.la \
 	tests/modules/bad/writes_conf.la \
+	tests/modules/blocks.la \
 	tests/modules/crash_request.la \
 	tests/modules/crash_start.la \
 	tests/modules/log_nothing.la \

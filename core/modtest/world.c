@@ -166,13 +166,13 @@ world_helpers(struct mt_world *w)
     if (sg_pools_open(&w->pools, w->conf, w->all, 1) == -1)
         return -1;
     sg_pools_look(&w->pools, sg_mono_ms());
-    while (!sg_pools_ready(&w->pools) && w->pools.failure[0] == '\0' && sg_mono_ms() < until) {
+    while (sg_pools_starting(&w->pools) != NULL && w->pools.failure[0] == '\0' && sg_mono_ms() < until) {
         sg_pools_poll(&w->pools, fds);
         if (poll(fds, w->pools.n_helpers, 20) > 0)
             sg_pools_polled(&w->pools, fds);
         world_reap(w);
     }
-    if (sg_pools_ready(&w->pools))
+    if (sg_pools_starting(&w->pools) == NULL)
         return 0;
     mt_start_failed("helper");
     return -1;

@@ -114,7 +114,7 @@ swap(const struct sg_load *load, struct sg_session *s, const struct sg_addr *add
             struct sg_decision decision = { .size = sizeof decision };
             const double began = rounds_wall_us();
 
-            sg_images_take(sg_image_number(image), fds[i]);
+            (void)sg_images_take(sg_image_number(image), fds[i]);
             (void)inst->mod->access->target(inst, s, s->request, addr, &decision);
             if (rounds_wall_us() - began > worst)
                 worst = rounds_wall_us() - began;

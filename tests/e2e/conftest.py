@@ -127,14 +127,19 @@ def shared(shared_gateway, request):
     return shared_gateway
 
 
-@pytest.fixture
-def folder(tmp_path):
+def open_folder(made):
+    """Every process may look into it, whatever its user."""
     above = pathlib.Path(tempfile.gettempdir())
-    for path in (tmp_path, *tmp_path.parents):
+    for path in (made, *made.parents):
         if path == above or path.stat().st_uid != os.geteuid():
             break
         path.chmod(path.stat().st_mode | 0o711)
-    return tmp_path
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return open_folder(tmp_path)
 
 
 @pytest.fixture

@@ -62,42 +62,6 @@ def test_a_password_file(gateway, target, folder):
             assert client.login(b'alice', secret) == status
 
 
-def holds(pid, octets):
-    """Are they in the memory of that process?"""
-    with open(f'/proc/{pid}/maps', encoding='utf-8') as maps, open(f'/proc/{pid}/mem', 'rb', 0) as memory:
-        for line in maps:
-            span, rights, *_ = line.split()
-            if rights[0] != 'r' or line.rstrip().endswith(('[vvar]', '[vsyscall]')):
-                continue
-            start, end = (int(number, 16) for number in span.split('-'))
-            memory.seek(start)
-            try:
-                if octets in memory.read(end - start):
-                    return True
-            except OSError:
-                pass  # what lies there cannot be read by anybody
-    return False
-
-
-@needs_root
-@pytest.mark.skipif(sockgate.SANITIZED, reason='a sanitizer keeps what was freed, and reserves terabytes')
-def test_hashes_are_in_helpers_only(gateway, folder):
-    """Of those that know the file's name. What a login has touched is wiped, in helpers too (T54)."""
-    hashed = crypt('canary-password').split('$')[-1].encode()
-    path = users_file(folder, f'alice:{crypt("canary-password")}\n')
-    gw = gateway(sockgate.config(modules=[file_instance(path)], hooks={'auth': ['file']}))
-    for secret, status in ((b'canary-password', 0), (b'canary-wrong', 1)):
-        with gw.connect() as client:
-            assert client.login(b'alice', secret) == status
-    gw.wait_records(2)
-    titles = {sockgate.title(pid): pid for pid in gw.processes()}
-    helpers = {title for title, pid in titles.items() if holds(pid, hashed)}
-    assert helpers and all('helper' in title for title in helpers)
-    assert len(titles) >= 6 and all(holds(pid, b'sockgate') for pid in titles.values())
-    for secret in (b'canary-password', b'canary-wrong'):
-        assert [title for title, pid in titles.items() if holds(pid, secret)] == []
-
-
 def test_pam(gateway, target, folder):
     """The stack's name is the identity, an account that is refused has its reason, and the log holds no password."""
     if not ASKS.exists():

@@ -9,8 +9,10 @@ import time
 
 import pytest
 
+import scenes
 import servers
 import sockgate
+from conftest import open_folder
 from socks import greeting, request
 
 pytestmark = [pytest.mark.skipif(not shutil.which('strace'), reason='strace is missing'),
@@ -24,11 +26,16 @@ TIMES = 8
 STREAM = b'\x5a' * 300_000
 
 
+def injected(gw):
+    """A file with the calls that were looked at; one that failed is marked."""
+    return gw.dir / 'strace'
+
+
 @contextlib.contextmanager
 def failing(gw, call, error, when):
     """The call of that number of worker 0 fails."""
     strace = subprocess.Popen(['strace', '-qq', '-e', f'trace={call}', '-e', f'inject={call}:error={error}:when={when}',
-                               '-o', '/dev/null', '-p', str(gw.workers()[0])], stderr=subprocess.PIPE, text=True)
+                               '-o', injected(gw), '-p', str(gw.workers()[0])], stderr=subprocess.PIPE, text=True)
     try:
         traced = f'/proc/{gw.workers()[0]}/status'
 
@@ -92,6 +99,51 @@ def test_failing_call(faulty, request, call, error):
             echoed(live, STREAM)
     print(f'{call} {error}: {seen}')
     assert gw.workers() == workers
+
+
+@pytest.fixture(name='scene', scope='module')
+def make_scene(tmp_path_factory):
+    with scenes.Scene(open_folder(tmp_path_factory.mktemp('faults'))) as scene:
+        yield scene
+
+
+# What carries messages and datagrams: jobs of a login with their descriptors, and UDP.
+MESSAGES = {('sendmsg', scenes.login): ['ENOBUFS', 'ENOMEM', 'ETOOMANYREFS', 'EINTR', 'EAGAIN'],
+            ('recvmsg', scenes.login): ['ENOMEM', 'EINTR', 'EAGAIN'], ('socketpair', scenes.login): ['EMFILE', 'ENOMEM'],
+            ('recvmmsg', scenes.associate): ['ENOMEM', 'EINTR', 'EAGAIN'],
+            ('sendmmsg', scenes.associate): ['ENOBUFS', 'ENOMEM', 'EPERM', 'EINTR', 'EAGAIN']}
+
+
+@pytest.mark.parametrize('call,session,error', [(call, session, error) for (call, session), errors in MESSAGES.items()
+                                                for error in errors])
+def test_failing_message(scene, request, call, session, error):  # pylint: disable=redefined-outer-name
+    """T11: the same where messages and datagrams are sent. A datagram may be lost, a login refused; each has its record."""
+    request.node.gateways = [scene.gw]
+    workers, seen, hits = scene.gw.workers(), {}, 0
+    for when in range(1, TIMES + 1 if sockgate.DRILL else 4):
+        with failing(scene.gw, call, error, when):
+            end = scenes.outcome(scene, session)
+        hits += '(INJECTED)' in injected(scene.gw).read_text()
+        seen[end] = seen.get(end, 0) + 1
+        assert scenes.outcome(scene, session) == scenes.SERVED
+    print(f'{call} {error}: {seen}')
+    assert hits and scene.gw.workers() == workers
+
+
+@pytest.mark.parametrize('call,error', [('mmap', 'ENOMEM'), ('recvmsg', 'ENOMEM')])
+def test_a_set_that_does_not_arrive(gateway, folder, call, error):
+    """A worker cannot map a new set, or not receive it at first: it gets it a second later."""
+    with servers.Echo() as echo:
+        (folder / 'set').write_text('192.0.2.1')
+        gw = gateway(sockgate.config(core={'workers': 1}, rules=[{'deny': {'dst': [f'@{folder / "set"}']}}, *sockgate.LOOPBACK_RULES]))
+        assert try_session(gw, echo) == 'served'
+        with failing(gw, call, error, 1):
+            (folder / 'new').write_text('127.0.0.1')
+            (folder / 'new').rename(folder / 'set')
+            if call == 'mmap':
+                gw.wait_log('the old one stays until it can')
+                assert try_session(gw, echo) == 'served'
+            gw.wait(lambda: try_session(gw, echo) == 'REP 02', 'the new set')
 
 
 def test_no_success_without_a_connection(gateway):

@@ -3,11 +3,10 @@
 
 import itertools
 import os
-import pathlib
-import re
 
 import pytest
 
+import memory
 import network
 import servers
 import sockgate
@@ -212,22 +211,6 @@ def test_chain_of_this_client(gateway):
 CANARY = b'canary-b1f7'
 
 
-def holds(pid, octets):
-    """Does any memory of that process hold these octets?"""
-    with open(f'/proc/{pid}/mem', 'rb', buffering=0) as mem:
-        for line in pathlib.Path(f'/proc/{pid}/maps').read_text().splitlines():
-            start, end, rights = re.match(r'(\w+)-(\w+) (\S+)', line).groups()
-            if not rights.startswith('rw') or '[v' in line:
-                continue
-            mem.seek(int(start, 16))
-            try:
-                if octets in mem.read(int(end, 16) - int(start, 16)):
-                    return True
-            except OSError:
-                continue
-    return False
-
-
 @needs_root
 @pytest.mark.skipif(sockgate.SANITIZED, reason='AddressSanitizer keeps what was freed')
 def test_secrets_are_wiped(gateway):
@@ -260,7 +243,7 @@ def test_secrets_are_wiped(gateway):
         assert client.greet(b'\x02') == 2
         client.send(b'\x01\x06alice\0', socks.counted(CANARY.decode()), userpass(b'alice', CANARY))
         client.expect(b'\x01\x01')  # and is given time to read that
-        found = [sockgate.title(pid) for pid in gw.processes() if holds(pid, CANARY[1:])]
+        found = [sockgate.title(pid) for pid in gw.processes() if CANARY[1:] in memory.image(pid)]
     assert not found
     assert CANARY.decode()[1:] not in gw.log()
     os.kill(marked, 0)

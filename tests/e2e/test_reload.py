@@ -74,6 +74,43 @@ def test_listeners_come_and_go(gateway):
             client.open(*echo.where)
 
 
+WAITING = {'init': r'module "it" is being loaded, or is in its init\(\)',
+           'start': r'worker \d+ \(pid \d+\) has not started: module "it" is in its start\(\)'}
+
+
+def never_ready(where):
+    return sockgate.config(timeouts={'load': '1s'}, hooks={'access': ['it', 'rules']},
+                           modules=[sockgate.test_module('blocks', name='it', settings={'in': where})])
+
+
+@pytest.mark.parametrize('where', WAITING)
+def test_a_load_that_never_ends(gateway, where):
+    """`timeouts.load`: it is ended, with what it was waiting for; the old generation goes on, and the next load is heard."""
+    gw = gateway(GOOD)
+    first = gw.generation_pid
+    gw.write_config(never_ready(where))
+    with servers.Echo() as echo, gw.connect() as client:
+        client.open(*echo.where)
+        done = gw.cli('-s', 'reload', '-c', gw.conf)
+        told = r'not ready within 1s \(core\.timeouts\.load\): ' + WAITING[where]
+        assert done.returncode == 1 and re.search(told, done.stderr), done.stderr
+        gw.wait_log('reload failed: ' + told + '; generation 1 goes on')
+        client.send(b'x')
+        client.expect(b'x')
+    gw.wait(lambda: list(gw.generations().values()) == [first] and len(gw.workers()) == 2, 'the end of what was loaded')
+    assert not [pid for pid in gw.processes() if 'generation 2' in sockgate.title(pid)]
+    gw.renew(GOOD)
+
+
+@pytest.mark.parametrize('where', WAITING)
+def test_a_start_that_never_ends(gateway, where):
+    """The same at the first start: whoever waits for it is told, and nothing stays behind."""
+    gw = gateway(never_ready(where), ready=False)
+    assert gw.process.wait(sockgate.PATIENCE) == 1
+    assert re.search('not started: not ready within 1s .*' + WAITING[where], gw.log())
+    sockgate.wait_until(lambda: not gw.processes(), what='the end of all processes')
+
+
 def test_done_means_done(gateway):
     """Who is accepted after "reload done" is judged by what was loaded, although a worker of before is slow to stop."""
     gw = gateway(GOOD)

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "container.h"
 #include "deadline.h"
+#include "loop.h"
 
 #define SPAN_MS 20
 
@@ -48,7 +49,7 @@ setup(void)
 {
     struct alarm *const all[] = { &a, &b, &c };
 
-    loop = ev_loop_new(EVFLAG_NOENV | EVBACKEND_EPOLL);
+    loop = sg_loop_new();
     cr_assert_not_null(loop);
     sg_deadline_queue_init(&queue, loop, SPAN_MS);
     sg_deadline_queue_init(&longer, loop, SPAN_MS * 3);
