@@ -235,30 +235,53 @@ relay_step(struct sg_session *s, bool up, bool down)
     relay_rest(s);
 }
 
-/* What came early goes out; the sockets are read when they say that there is something. Frames that came early do not. */
+/*
+ * Only a flow that an event was about is tried: on the other one a read would find nothing. But at first what came early
+ * goes out, and no event tells of frames that came early.
+ */
 void
 sg_relay_step(struct sg_session *s)
 {
-    if (flow_flush(s, &s->relay->up) == -1 || flow_flush(s, &s->relay->down) == -1)
-        return;
-    relay_step(s, s->encapsulated || s->relay->up.state == SG_FLOW_DRY, false);
+    struct sg_relay *relay = s->relay;
+    const bool down = relay->down.ready != 0;
+    bool up = relay->up.ready != 0;
+
+    relay->up.ready = relay->down.ready = 0;
+    if (!relay->begun) {
+        relay->begun = true;
+        if (flow_flush(s, &relay->up) == -1 || flow_flush(s, &relay->down) == -1)
+            return;
+        up = up || s->encapsulated || relay->up.state == SG_FLOW_DRY;
+    }
+    relay_step(s, up, down);
 }
 
-/* Only the flow that an event is about is tried: on the other one a read would find nothing. */
+/* One socket: the source of one flow, the sink of the other. */
+static void
+relay_note(struct sg_flow *from, struct sg_flow *to, int revents)
+{
+    from->ready |= (uint8_t)(revents & EV_READ);
+    to->ready |= (uint8_t)(revents & EV_WRITE);
+}
+
 void
 sg_relay_client_ready(struct sg_session *s, int revents)
 {
-    relay_step(s, (revents & EV_READ) != 0, (revents & EV_WRITE) != 0);
+    relay_note(&s->relay->up, &s->relay->down, revents);
 }
 
 static void
 relay_target_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
+    struct sg_session *s = io->data;
+
     (void)loop;
-    if ((revents & EV_ERROR) != 0)
-        sg_session_unwatched(io->data);
-    else
-        relay_step(io->data, (revents & EV_WRITE) != 0, (revents & EV_READ) != 0);
+    if ((revents & EV_ERROR) != 0) {
+        sg_session_unwatched(s);
+        return;
+    }
+    relay_note(&s->relay->down, &s->relay->up, revents);
+    sg_session_kick(s);
 }
 
 void
