@@ -33,7 +33,7 @@
 #define WORKER_SETTLE_MS 1000
 #define WORKER_BELL_DELAY 0.005
 /* Of a turn, for deferred work. The rest of 20 ms is for callbacks, and for the last piece of work. */
-#define WORKER_SHARE_US 15000
+#define WORKER_SHARE_US 12000
 /* RFC 8305 section 8: what it recommends. */
 #define WORKER_RESOLUTION_DELAY_MS 50
 #define WORKER_ATTEMPT_DELAY_MS 250
