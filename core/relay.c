@@ -239,37 +239,51 @@ relay_step(struct sg_session *s, bool up, bool down)
     relay_rest(s);
 }
 
-static void
-relay_again(struct sg_session *s)
-{
-    if (s->state == SG_STATE_RELAY) /* else it has ended in this turn */
-        relay_step(s, s->relay->up.paused, s->relay->down.paused);
-}
-
-/* What came early goes out; the sockets are read when they say that there is something. Frames that came early do not. */
+/* Only a flow that an event was about is tried: on the other one a read would find nothing. */
 void
 sg_relay_step(struct sg_session *s)
 {
-    if (flow_flush(s, &s->relay->up) == -1 || flow_flush(s, &s->relay->down) == -1)
-        return;
-    relay_step(s, s->encapsulated || s->relay->up.state == SG_FLOW_DRY, false);
+    struct sg_relay *relay = s->relay;
+    const bool up = relay->up.ready != 0, down = relay->down.ready != 0;
+
+    relay->up.ready = relay->down.ready = 0;
+    relay_step(s, up, down);
 }
 
-/* Only the flow that an event is about is tried: on the other one a read would find nothing. */
+static void
+relay_again(struct sg_session *s)
+{
+    s->relay->up.ready |= (uint8_t)(s->relay->up.paused ? EV_READ : 0);
+    s->relay->down.ready |= (uint8_t)(s->relay->down.paused ? EV_READ : 0);
+    sg_session_kick(s);
+}
+
+/* One socket: the source of one flow, the sink of the other. */
+static void
+relay_note(struct sg_flow *from, struct sg_flow *to, int revents)
+{
+    from->ready |= (uint8_t)(revents & EV_READ);
+    to->ready |= (uint8_t)(revents & EV_WRITE);
+}
+
 void
 sg_relay_client_ready(struct sg_session *s, int revents)
 {
-    relay_step(s, (revents & EV_READ) != 0, (revents & EV_WRITE) != 0);
+    relay_note(&s->relay->up, &s->relay->down, revents);
 }
 
 static void
 relay_target_ready(struct ev_loop *loop, ev_io *io, int revents)
 {
+    struct sg_session *s = io->data;
+
     (void)loop;
-    if ((revents & EV_ERROR) != 0)
-        sg_session_unwatched(io->data);
-    else
-        relay_step(io->data, (revents & EV_WRITE) != 0, (revents & EV_READ) != 0);
+    if ((revents & EV_ERROR) != 0) {
+        sg_session_unwatched(s);
+        return;
+    }
+    relay_note(&s->relay->down, &s->relay->up, revents);
+    sg_session_kick(s);
 }
 
 void
@@ -299,6 +313,11 @@ relay_take_early(struct sg_session *s, struct sg_relay *relay)
     sg_buf_consume(&s->out, len);
     if (s->eof && !s->encapsulated)
         relay->up.state = SG_FLOW_DRY;
+    /* No event tells of these. */
+    if (s->encapsulated || relay->up.state == SG_FLOW_DRY || sg_flow_held(&relay->up))
+        relay->up.ready = EV_READ;
+    if (sg_flow_held(&relay->down))
+        relay->down.ready = EV_WRITE;
     return 0;
 }
 

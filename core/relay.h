@@ -10,8 +10,8 @@
 
 /* Takes over both sockets, what the client sent early and what it has not taken yet. -1: no memory. */
 int sg_relay_new(struct sg_session *s);
-void sg_relay_step(struct sg_session *s); /* moves what can be moved, then watches for the rest */
-void sg_relay_client_ready(struct sg_session *s, int revents);
+void sg_relay_client_ready(struct sg_session *s, int revents); /* notes it for the next step */
+void sg_relay_step(struct sg_session *s);                      /* moves what can be moved, then watches for the rest */
 void sg_relay_expired(struct sg_session *s); /* idle or half-closed for too long */
 void sg_relay_free(struct sg_relay *relay);  /* NULL is ignored */
 

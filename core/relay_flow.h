@@ -27,6 +27,7 @@ struct sg_flow {
     uint64_t *count;              /* of the record: payload that the sink has taken */
     uint32_t not_payload;         /* at the front of `waiting`: the rest of a reply, frames (counted when made) */
     uint8_t state;                /* enum sg_flow_state */
+    uint8_t ready;                /* events since the last step: EV_READ of the source, EV_WRITE of the sink */
     uint8_t full;                 /* reads in a row that filled their buffer */
     bool up;                      /* from the client to the target */
     bool more;                    /* whole frames may wait in `in`, of which no event of the source would tell */

@@ -102,6 +102,7 @@ struct sg_session {
     bool asking : 1;             /* AUTH: and will answer later */
     bool undecided : 1;          /* request access ended UNDECIDED */
     bool shut : 1;               /* CLOSING: our side has ended */
+    bool readable : 1;           /* before the relay: an event has said so */
     bool ending : 1;             /* to be ended, as soon as no code of a module is on the stack */
 
     struct sg_instance *auth; /* the instance that serves METHOD */
@@ -150,7 +151,7 @@ void sg_session_goto(struct sg_session *s, enum sg_state to);
 const char *sg_state_name(enum sg_state state);
 bool sg_state_may_follow(enum sg_state from, enum sg_state to);
 
-/* Goes on with it at the end of this batch of events; harmless when there is nothing to do. */
+/* Goes on with it as soon as it is its turn (sg_worker_defer()); harmless when there is nothing to do. */
 void sg_session_kick(struct sg_session *s);
 /* Asks the access modules about CLIENT or REQUEST; `done` calls sg_session_asked() when it has looked at the run. */
 void sg_session_ask(struct sg_session *s, enum sg_phase phase,

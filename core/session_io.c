@@ -2,7 +2,7 @@
 /*
  * session_io.c - the client's socket during setup and closing.
  *
- *   readable --> session_read() --> `in` --> step: the state's input function, until it needs more
+ *   readable --> step: session_read() --> `in` --> the state's input function, until it needs more
  *   writable --> step: `out` --> the client
  *
  * A step runs at the end of a batch of events, never inside a callback of a module.
@@ -163,6 +163,21 @@ session_read(struct sg_session *s)
     }
 }
 
+/* Most clients have sent their greeting by the time that we accept: that is tried without being told. */
+static void
+session_take(struct sg_session *s)
+{
+    const bool early = s->state == SG_STATE_GREETING && sg_buf_len(&s->in) == 0;
+
+    if (s->state == SG_STATE_RELAY || !(s->readable || early))
+        return;
+    s->readable = false;
+    if (session_deaf(s))
+        session_discard(s);
+    else
+        session_read(s);
+}
+
 static void
 session_flush(struct sg_session *s)
 {
@@ -225,8 +240,7 @@ session_step(struct sg_defer *defer)
         sg_session_end(s, true);
         return;
     }
-    if (s->state == SG_STATE_GREETING && sg_buf_len(&s->in) == 0)
-        session_read(s); /* most clients have sent their greeting by the time that we accept */
+    session_take(s);
     while (s->state != SG_STATE_END && sg_session_feed(s))
         continue;
     if (s->state == SG_STATE_END)
@@ -267,16 +281,10 @@ session_ready(struct ev_loop *loop, ev_io *io, int revents)
         sg_session_unwatched(s);
         return;
     }
-    if (s->state == SG_STATE_RELAY) {
+    if (s->state == SG_STATE_RELAY)
         sg_relay_client_ready(s, revents);
-        return;
-    }
-    if ((revents & EV_READ) != 0) {
-        if (session_deaf(s))
-            session_discard(s);
-        else
-            session_read(s);
-    }
+    else if ((revents & EV_READ) != 0)
+        s->readable = true;
     sg_session_kick(s);
 }
 

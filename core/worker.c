@@ -4,6 +4,9 @@
  *
  *   wait for events --> callbacks --> prepare: deferred work, reaper --> wait ...
  *        idle       |<------ a turn, which the watchdog measures ----->|
+ *
+ * Thousands of sockets may become ready at once, and the kernel reports all of them in one turn. So the callbacks of
+ * sessions only note what they are told, which is cheap; the work is deferred, and has a share of each turn.
  */
 #include "worker.h"
 
@@ -30,6 +33,8 @@
 #define WORKER_TICK_MS 1000
 #define WORKER_SETTLE_MS 1000
 #define WORKER_BELL_DELAY 0.005
+/* Of a turn, for deferred work. The rest of 20 ms is for callbacks, and for the last piece of work. */
+#define WORKER_SHARE_US 12000
 /* RFC 8305 section 8: what it recommends. */
 #define WORKER_RESOLUTION_DELAY_MS 50
 #define WORKER_ATTEMPT_DELAY_MS 250
@@ -41,6 +46,7 @@ static struct {
     struct sg_deadline_queue queues[SG_QUEUES];
     ev_prepare prepare;
     ev_check check;
+    ev_idle behind; /* active while deferred work is left over: the loop does not wait then */
     ev_io channel;
     ev_io ownaddr;
     ev_timer drain;
@@ -121,15 +127,20 @@ sg_worker_undefer(struct sg_defer *defer)
     defer->prev = NULL;
 }
 
+static void
+worker_run_first(void)
+{
+    struct sg_defer *defer = worker.deferred;
+
+    sg_worker_undefer(defer);
+    defer->run(defer);
+}
+
 void
 sg_worker_run_deferred(void)
 {
-    while (worker.deferred != NULL) {
-        struct sg_defer *defer = worker.deferred;
-
-        sg_worker_undefer(defer);
-        defer->run(defer);
-    }
+    while (worker.deferred != NULL)
+        worker_run_first();
 }
 
 void
@@ -182,6 +193,29 @@ worker_now_us(void)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+/* Who was first is served first, and again when everybody else was: nobody starves. */
+static void
+worker_work(struct ev_loop *loop)
+{
+    const int64_t until = worker_now_us() + WORKER_SHARE_US;
+
+    while (worker.deferred != NULL) {
+        worker_run_first();
+        if (worker_now_us() >= until)
+            break;
+    }
+    if (worker.deferred != NULL)
+        ev_idle_start(loop, &worker.behind);
+    else
+        ev_idle_stop(loop, &worker.behind);
+}
+
+static void
+worker_behind(struct ev_loop *loop, ev_idle *idle, int revents)
+{
+    (void)loop, (void)idle, (void)revents; /* that it is active is all that it does */
+}
+
 /* Before the loop waits: what was put off, then the dead. A turn ends here. */
 static void
 worker_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
@@ -190,7 +224,7 @@ worker_prepare(struct ev_loop *loop, ev_prepare *prepare, int revents)
     int64_t turn_us;
 
     (void)prepare, (void)revents;
-    sg_worker_run_deferred();
+    worker_work(loop);
     sg_session_reap();
     /* The logger loses nothing by waiting a moment, and takes what has come together at once. */
     if (sg_journal_due() && !ev_is_active(&worker.bell)) {
@@ -358,6 +392,7 @@ sg_worker_open(const struct sg_worker_boot *boot)
         return -1;
     ev_prepare_init(&worker.prepare, worker_prepare);
     ev_prepare_start(worker.loop, &worker.prepare);
+    ev_idle_init(&worker.behind, worker_behind);
     ev_timer_init(&worker.bell, worker_bell, 0., 0.);
     ev_check_init(&worker.check, worker_check);
     ev_check_start(worker.loop, &worker.check);
@@ -377,6 +412,7 @@ sg_worker_close(void)
         sg_deadline_queue_stop(&worker.queues[i]);
     ev_prepare_stop(worker.loop, &worker.prepare);
     ev_check_stop(worker.loop, &worker.check);
+    ev_idle_stop(worker.loop, &worker.behind);
     ev_timer_stop(worker.loop, &worker.bell);
     sg_pipes_trim();
     ev_loop_destroy(worker.loop);

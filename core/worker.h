@@ -81,14 +81,17 @@ int sg_worker_main(const struct sg_worker_boot *boot);
 int sg_worker_open(const struct sg_worker_boot *boot);
 void sg_worker_close(void);
 
-/* Work that must not run inside the present callback: runs at the end of this batch of events, in order. */
+/*
+ * Work that must not run inside the present callback: runs at the end of this batch of events, in order. What a turn of the
+ * loop has no time for is first in the next one.
+ */
 struct sg_defer {
     struct sg_defer *next, **prev; /* prev NULL: not queued */
     void (*run)(struct sg_defer *self);
 };
 void sg_worker_defer(struct sg_defer *defer); /* queueing twice is the same as once */
 void sg_worker_undefer(struct sg_defer *defer);
-void sg_worker_run_deferred(void); /* what the loop does before it waits; works without a loop too */
+void sg_worker_run_deferred(void); /* all of it, whatever time it takes; works without a loop too */
 
 /* The loop of this process; NULL outside a worker. */
 struct ev_loop *sg_worker_loop(void);

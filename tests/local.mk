@@ -51,6 +51,7 @@ tests_unit_unit_SOURCES = \
 	tests/unit/test_userpass.c \
 	tests/unit/test_users.c \
 	tests/unit/test_verdicts.c \
+	tests/unit/test_worker.c \
 	tests/unit/tables.c \
 	tests/unit/told.c \
 	tests/unit/vectors.c
