@@ -27,6 +27,8 @@
 #define RELAY_STREAM 2
 /* What fits into one segment wherever TCP runs: Nagle cannot hold back a part of it. */
 #define RELAY_SEGMENT 512
+/* Beside events in `ready` of the flow up: no step has been made. */
+#define RELAY_FIRST 0x80
 
 /* ---- what movers share */
 
@@ -239,14 +241,23 @@ relay_step(struct sg_session *s, bool up, bool down)
     relay_rest(s);
 }
 
-/* Only a flow that an event was about is tried: on the other one a read would find nothing. */
+/*
+ * Only a flow that an event was about is tried: on the other one a read would find nothing. But at first what came early
+ * goes out, and no event tells of frames that came early.
+ */
 void
 sg_relay_step(struct sg_session *s)
 {
     struct sg_relay *relay = s->relay;
-    const bool up = relay->up.ready != 0, down = relay->down.ready != 0;
+    const bool first = (relay->up.ready & RELAY_FIRST) != 0, down = relay->down.ready != 0;
+    bool up = (relay->up.ready & ~RELAY_FIRST) != 0;
 
     relay->up.ready = relay->down.ready = 0;
+    if (first) {
+        if (flow_flush(s, &relay->up) == -1 || flow_flush(s, &relay->down) == -1)
+            return;
+        up = up || s->encapsulated || relay->up.state == SG_FLOW_DRY;
+    }
     relay_step(s, up, down);
 }
 
@@ -313,11 +324,6 @@ relay_take_early(struct sg_session *s, struct sg_relay *relay)
     sg_buf_consume(&s->out, len);
     if (s->eof && !s->encapsulated)
         relay->up.state = SG_FLOW_DRY;
-    /* No event tells of these. */
-    if (s->encapsulated || relay->up.state == SG_FLOW_DRY || sg_flow_held(&relay->up))
-        relay->up.ready = EV_READ;
-    if (sg_flow_held(&relay->down))
-        relay->down.ready = EV_WRITE;
     return 0;
 }
 
@@ -331,6 +337,7 @@ sg_relay_new(struct sg_session *s)
     if (relay == NULL)
         return -1;
     relay->up.up = relay->up.nagle = true;
+    relay->up.ready = RELAY_FIRST;
     relay->up.mover = s->encapsulated ? &sg_mover_unwrap : &sg_mover_copy;
     relay->down.mover = s->encapsulated ? &sg_mover_wrap : &sg_mover_copy;
     relay->up.count = &s->rec->bytes_up;
