@@ -261,7 +261,7 @@ generation_start(struct sg_msg *msg)
     }
     /* What is started again after a crash was tested when it came. */
     if (sg_load_good(&gen.load) && text_fd == -1)
-        sg_policy_test(&gen.load);
+        sg_policy_test(&gen.load, gen.ready_by_ms);
     if (text_fd != -1)
         (void)close(text_fd);
     if (sg_load_good(&gen.load))

@@ -120,7 +120,7 @@ sg_generation_test(const char *path, int print, int quiet)
 
     sg_load(&load, path, -1);
     if (sg_load_good(&load))
-        sg_policy_test(&load);
+        sg_policy_test(&load, INT64_MAX);
     sg_load_show(&load, NULL, 0);
     good = sg_load_good(&load);
     if (good && print)

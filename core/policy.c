@@ -131,7 +131,6 @@ policy_child(const struct sg_load *load, const struct sg_rights *rights, int fd)
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     sg_proc_title("sockgate-test", "sockgate: policy tests");
-    (void)alarm(POLICY_LIMIT_MS / 1000 + 1); /* should our parent be ended before it can end us */
     if (out == NULL || sg_proc_drop(rights) == -1 || sg_questions_open(load) == -1)
         _exit(1);
     for (size_t i = 0; i < load->conf->tests.n; i++)
@@ -144,9 +143,8 @@ policy_child(const struct sg_load *load, const struct sg_rights *rights, int fd)
 
 /* What the child writes until it ends, or has to be ended. NUL-terminated; NULL: no memory. */
 static char *
-policy_read(int fd, pid_t pid)
+policy_read(int fd, pid_t pid, int64_t until)
 {
-    const int64_t until = sg_mono_ms() + POLICY_LIMIT_MS;
     char *text = malloc(POLICY_TEXT_MAX + 1);
     struct pollfd poll_fd = { fd, POLLIN, 0 };
     size_t len = 0;
@@ -194,8 +192,9 @@ policy_failed(struct sg_load *load, const char *what)
 }
 
 void
-sg_policy_test(struct sg_load *load)
+sg_policy_test(struct sg_load *load, int64_t until_ms)
 {
+    const int64_t limit = sg_mono_ms() + POLICY_LIMIT_MS;
     struct sg_rights rights;
     char *text, what[64];
     int pair[2], status = 0;
@@ -211,7 +210,7 @@ sg_policy_test(struct sg_load *load)
     if (pid == 0)
         policy_child(load, &rights, pair[1]);
     (void)close(pair[1]);
-    text = pid != -1 ? policy_read(pair[0], pid) : NULL;
+    text = pid != -1 ? policy_read(pair[0], pid, until_ms < limit ? until_ms : limit) : NULL;
     (void)close(pair[0]);
     if (pid == -1 || text == NULL) {
         policy_failed(load, strerror(errno));

@@ -12,6 +12,8 @@
 
 static unsigned fired;
 
+TestSuite(event_loop, .timeout = 20);
+
 static void
 timer_fired(struct ev_loop *loop, ev_timer *timer, int revents)
 {
@@ -27,7 +29,7 @@ io_fired(struct ev_loop *loop, ev_io *io, int revents)
     ev_io_stop(loop, io);
 }
 
-Test(loop, the_highest_descriptor, .timeout = 20)
+Test(event_loop, the_highest_descriptor)
 {
     struct ev_loop *loop = sg_loop_new();
     struct rlimit limit;
@@ -46,7 +48,7 @@ Test(loop, the_highest_descriptor, .timeout = 20)
     ev_loop_destroy(loop);
 }
 
-Test(loop, many_timers, .timeout = 20)
+Test(event_loop, many_timers)
 {
     static ev_timer timers[TIMERS];
     struct ev_loop *loop = sg_loop_new(), *other = sg_loop_new();
