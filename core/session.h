@@ -80,7 +80,7 @@ struct sg_session {
     int fd;           /* the client */
     uint32_t drained; /* CLOSING, ASSOCIATION: octets read and thrown away */
     ev_io io;
-    struct sg_defer step;  /* goes on with the session at the end of this batch of events */
+    struct sg_defer step;  /* goes on with the session: sg_session_kick() */
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
     struct sg_filter *filter;
 
@@ -161,7 +161,7 @@ void sg_session_asked(struct sg_session *s);
 void sg_session_wait(struct sg_session *s, bool waiting);
 /* The octets that the client sent, unwrapped where a filter is on. */
 struct sg_buf *sg_session_input(struct sg_session *s);
-/* The octets go out at the end of this batch of events, wrapped where a filter is on. -1: no room, or filter failed. */
+/* The octets go out with the next step, wrapped where a filter is on. -1: no room, or filter failed. */
 int sg_session_send(struct sg_session *s, const uint8_t *octets, size_t len) SG_CHECK;
 
 /* The first reason stays. `err` is an errno or 0. */

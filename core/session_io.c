@@ -5,7 +5,7 @@
  *   readable --> step: session_read() --> `in` --> the state's input function, until it needs more
  *   writable --> step: `out` --> the client
  *
- * A step runs at the end of a batch of events, never inside a callback of a module.
+ * A step is deferred work (worker.h): it runs behind the events, never inside a callback of a module.
  */
 #include "session_io.h"
 
