@@ -12,7 +12,7 @@
 int sg_relay_new(struct sg_session *s);
 void sg_relay_client_ready(struct sg_session *s, int revents); /* notes it for the next step */
 void sg_relay_step(struct sg_session *s);                      /* moves what can be moved, then watches for the rest */
-void sg_relay_expired(struct sg_session *s); /* idle or half-closed for too long */
-void sg_relay_free(struct sg_relay *relay);  /* NULL is ignored */
+void sg_relay_expired(struct sg_session *s);                   /* idle or half-closed for too long */
+void sg_relay_free(struct sg_relay *relay);                    /* NULL is ignored */
 
 #endif
