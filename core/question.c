@@ -366,7 +366,7 @@ question_walk(struct sg_session *s, const struct sg_question *q, struct sg_polic
 
     if (status != 0)
         return status;
-    question_identity(q, &s->identity);
+    question_identity(q, &s->admitted->identity);
     if (sg_socks5.parse_request(octets, sg_question_wire(q, octets), &wire) == -1) {
         sg_trace_core(s->trace, NULL, "this is no request that could be served: a malformed name");
         question_refuse(reply, SG_REASON_PROTOCOL_ERROR, wire.rep);
@@ -397,7 +397,9 @@ sg_question_ask(const struct sg_question *q, struct sg_policy_reply *reply_out, 
         return -1;
     }
     s = sg_session_blank(listener, &q->client);
-    if (s == NULL) {
+    if (s == NULL || sg_session_admit(s) == -1) {
+        if (s != NULL)
+            sg_session_blank_end(s);
         (void)snprintf(why, size, "no memory");
         return -1;
     }

@@ -40,17 +40,18 @@ limits_over(struct ev_loop *loop, ev_timer *timer, int revents)
 int
 sg_limits_new(struct sg_session *s, struct sg_relay *relay, void (*again)(struct sg_session *s))
 {
+    const struct sg_admitted *admitted = s->admitted;
     struct sg_limits *limits;
 
-    if (s->rate_up == 0 && s->rate_down == 0)
+    if (admitted->rate_up == 0 && admitted->rate_down == 0)
         return 0;
     limits = calloc(1, sizeof *limits);
     if (limits == NULL)
         return -1;
-    if (s->rate_up != 0)
-        sg_bucket_set(&limits->up, s->rate_up, sg_mono_us());
-    if (s->rate_down != 0)
-        sg_bucket_set(&limits->down, s->rate_down, sg_mono_us());
+    if (admitted->rate_up != 0)
+        sg_bucket_set(&limits->up, admitted->rate_up, sg_mono_us());
+    if (admitted->rate_down != 0)
+        sg_bucket_set(&limits->down, admitted->rate_down, sg_mono_us());
     limits->session = s;
     limits->again = again;
     ev_init(&limits->timer, limits_over);

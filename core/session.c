@@ -160,7 +160,6 @@ sg_session_new(const struct sg_worker_listener *listener, int fd, const struct s
     s->rec = sg_journal_take();
     s->rec->client = *client;
     s->rec->local = *local;
-    s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
     sg_buf_init(&s->in, SG_SETUP_IN_MAX);
     s->in.secret = true;
     sg_buf_init(&s->out, SG_SETUP_OUT_MAX);
@@ -210,8 +209,21 @@ session_lower(uint32_t *rate, uint32_t to)
 void
 sg_session_limit(struct sg_session *s, const struct sg_decision *decision)
 {
-    session_lower(&s->rate_up, decision->rate_up);
-    session_lower(&s->rate_down, decision->rate_down);
+    if (s->admitted == NULL)
+        return;
+    session_lower(&s->admitted->rate_up, decision->rate_up);
+    session_lower(&s->admitted->rate_down, decision->rate_down);
+}
+
+int
+sg_session_admit(struct sg_session *s)
+{
+    s->admitted = malloc(sizeof *s->admitted);
+    if (s->admitted == NULL)
+        return -1;
+    *s->admitted =
+        (struct sg_admitted){ .identity = { .size = sizeof s->admitted->identity, .name = "", .instance = "" } };
+    return 0;
 }
 
 void
@@ -265,7 +277,6 @@ sg_session_blank(const struct sg_worker_listener *listener, const struct sg_addr
     s->rec = (struct sg_record *)(s + 1);
     s->rec->client = *client;
     s->rec->local = listener->conf->address;
-    s->identity = (struct sg_identity){ .size = sizeof s->identity, .name = "", .instance = "" };
     return s;
 }
 
@@ -313,6 +324,7 @@ sg_session_blank_end(struct sg_session *s)
     sg_timers_end(s);
     session_modules_end(s);
     sg_worker_undefer(&s->step);
+    free(s->admitted);
     free(s->request);
     free(s->id);
     free(s);
@@ -391,6 +403,7 @@ sg_session_reap(void)
         sg_filter_free(s);
         sg_answer_free(s->answer);
         free(s->answer);
+        free(s->admitted);
         free(s->run);
         free(s->request);
         free(s->conn);

@@ -70,6 +70,12 @@ struct sg_filter {
     struct sg_buf plain; /* setup: unwrapped octets */
 };
 
+/* What AUTH and those who granted something have settled. */
+struct sg_admitted {
+    struct sg_identity identity;
+    uint32_t rate_up, rate_down; /* octets a second; 0: no limit */
+};
+
 /*
  * One of these is there for every client that has said nothing yet. So it holds what all states need, and pointers to
  * what only some need; a test knows its size.
@@ -84,33 +90,32 @@ struct sg_session {
     struct sg_buf in, out; /* setup: octets from and to the client, on the wire */
     struct sg_filter *filter;
 
-    struct sg_deadline phase;    /* one at a time: handshake, idle, half_closed, linger */
-    struct sg_deadline setup;    /* setup_max, then max_session */
-    int64_t waited_since_ms;     /* handshake: since when we wait for the client */
-    int32_t waited_ms;           /* and how long we have before */
-    uint32_t unconsumed;         /* AUTH: octets in `in` that exchange() did not want yet */
-    char *id;                    /* as text, from when somebody has asked for it; else NULL */
-    uint8_t state;               /* enum sg_state */
-    uint8_t command_rep;         /* sg_session_set_rep() */
-    uint8_t special_allowed;     /* special ranges that the OK at request allows */
-    uint32_t rate_up, rate_down; /* octets a second; 0: no limit */
-    bool waiting : 1;            /* for octets of the client: the handshake clock runs */
-    bool stay : 1;               /* COMMAND: a client that ends its side has left */
-    bool eof : 1;                /* the client has ended its side */
-    bool encapsulated : 1;       /* AUTH is over and there is a filter */
-    bool asked : 1;              /* AUTH: exchange() has been called */
-    bool asking : 1;             /* AUTH: and will answer later */
-    bool undecided : 1;          /* request access ended UNDECIDED */
-    bool shut : 1;               /* CLOSING: our side has ended */
-    bool readable : 1;           /* before the relay: an event has said so */
-    bool ending : 1;             /* to be ended, as soon as no code of a module is on the stack */
+    struct sg_deadline phase; /* one at a time: handshake, idle, half_closed, linger */
+    struct sg_deadline setup; /* setup_max, then max_session */
+    int64_t waited_since_ms;  /* handshake: since when we wait for the client */
+    int32_t waited_ms;        /* and how long we have before */
+    uint32_t unconsumed;      /* AUTH: octets in `in` that exchange() did not want yet */
+    char *id;                 /* as text, from when somebody has asked for it; else NULL */
+    uint8_t state;            /* enum sg_state */
+    uint8_t command_rep;      /* sg_session_set_rep() */
+    uint8_t special_allowed;  /* special ranges that the OK at request allows */
+    bool waiting : 1;         /* for octets of the client: the handshake clock runs */
+    bool stay : 1;            /* COMMAND: a client that ends its side has left */
+    bool eof : 1;             /* the client has ended its side */
+    bool encapsulated : 1;    /* AUTH is over and there is a filter */
+    bool asked : 1;           /* AUTH: exchange() has been called */
+    bool asking : 1;          /* AUTH: and will answer later */
+    bool undecided : 1;       /* request access ended UNDECIDED */
+    bool shut : 1;            /* CLOSING: our side has ended */
+    bool readable : 1;        /* before the relay: an event has said so */
+    bool ending : 1;          /* to be ended, as soon as no code of a module is on the stack */
 
-    struct sg_instance *auth; /* the instance that serves METHOD */
-    struct sg_login *login;   /* AUTH: that is being checked; NULL: none */
-    struct sg_answer *answer; /* owns the strings of `identity`; NULL before AUTH */
-    struct sg_identity identity;
-    struct sg_request *request; /* NULL: not complete */
-    struct sg_run *run;         /* CLIENT and ACCESS, else NULL */
+    struct sg_instance *auth;     /* the instance that serves METHOD */
+    struct sg_login *login;       /* AUTH: that is being checked; NULL: none */
+    struct sg_answer *answer;     /* owns the strings of the identity; NULL before AUTH, and if there are none */
+    struct sg_admitted *admitted; /* NULL before AUTH */
+    struct sg_request *request;   /* NULL: not complete */
+    struct sg_run *run;           /* CLIENT and ACCESS, else NULL */
     struct sg_pending *pendings;
     struct sg_timer *timers;
     void **slots; /* by instance number - 1; NULL until the first is made */
@@ -170,6 +175,8 @@ void sg_session_reason(struct sg_session *s, enum sg_reason reason, int err);
 void sg_session_reason_text(struct sg_session *s, const char *text);
 /* The limits of whoever has granted something: the lowest hold. */
 void sg_session_limit(struct sg_session *s, const struct sg_decision *decision);
+/* Nobody in particular, without limits. -1: no memory. */
+int sg_session_admit(struct sg_session *s) SG_CHECK;
 /* Which rule decided, and why; its limits, too. */
 void sg_session_rule(struct sg_session *s, const struct sg_decision *decision);
 /* What a rule on trial would have said in that walk. */

@@ -50,18 +50,20 @@ static void
 auth_granted(struct sg_session *s)
 {
     struct sg_record *rec = s->rec;
+    struct sg_identity *identity = &s->admitted->identity;
 
-    s->identity.name = s->answer->name != NULL ? s->answer->name : "";
-    s->identity.name_len = s->answer->name_len;
-    s->identity.method = s->auth->mod->auth->method;
-    s->identity.assurance = s->answer->assurance;
-    s->identity.n_groups = s->answer->n_groups;
-    s->identity.groups = (const char *const *)s->answer->groups;
-    s->identity.instance = s->auth->name;
-    (void)sg_record_put(rec, &rec->user, s->identity.name, s->identity.name_len);
-    rec->assurance = s->identity.assurance;
+    if (s->answer->name != NULL)
+        identity->name = s->answer->name;
+    identity->name_len = s->answer->name_len;
+    identity->method = s->auth->mod->auth->method;
+    identity->assurance = s->answer->assurance;
+    identity->n_groups = s->answer->n_groups;
+    identity->groups = (const char *const *)s->answer->groups;
+    identity->instance = s->auth->name;
+    (void)sg_record_put(rec, &rec->user, identity->name, identity->name_len);
+    rec->assurance = identity->assurance;
     rec->identified = true;
-    if (s->identity.name_len > 0)
+    if (identity->name_len > 0)
         sg_event_login(s, true, s->answer->reason);
     auth_forget(s);
     sg_buf_bound(&s->in, SG_SETUP_IN_MAX);
@@ -233,7 +235,7 @@ sg_auth_input(struct sg_session *s)
 {
     if (s->answer == NULL)
         s->answer = calloc(1, sizeof *s->answer);
-    if (s->answer == NULL) {
+    if (s->answer == NULL || (s->admitted == NULL && sg_session_admit(s) == -1)) {
         sg_session_finish(s, SG_REASON_SHORTAGE, ENOMEM);
         return false;
     }

@@ -128,7 +128,7 @@ udp_new(struct sg_session *s, const struct sg_udp_options *options)
 static bool
 udp_within_limits(struct sg_udp *udp)
 {
-    const struct sg_identity *identity = &udp->session->identity;
+    const struct sg_identity *identity = &udp->session->admitted->identity;
     const struct sg_addr *client = &udp->session->rec->client;
 
     if (!sg_quota_take(SG_QUOTA_CLIENT, client->ip, sizeof client->ip, udp->options.per_client, &udp->client_quota)) {

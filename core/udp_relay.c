@@ -130,7 +130,7 @@ sg_udp_relay_up(struct sg_udp *udp, struct sg_udp_dest *dest, const uint8_t *oct
 {
     int fd;
 
-    if (!relay_within(udp, &udp->up, udp->session->rate_up, len))
+    if (!relay_within(udp, &udp->up, udp->session->admitted->rate_up, len))
         return;
     fd = relay_socket(udp, &dest->addr);
     if (fd == -1) {
@@ -294,7 +294,7 @@ relay_down(struct sg_udp *udp, struct sg_udp_packet *packet, struct sg_udp_sent 
         sg_udp_drop(udp, SG_UDP_DROP_SOURCE, 1);
         return;
     }
-    if (!relay_within(udp, &udp->down, udp->session->rate_down, packet->len))
+    if (!relay_within(udp, &udp->down, udp->session->admitted->rate_down, packet->len))
         return;
     len = sg_udp_put_header(header, &from);
     memcpy(packet->octets - len, header, len);

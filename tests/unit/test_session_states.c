@@ -216,7 +216,7 @@ Test(session, linger)
  * 1.5 KiB, and one that relays and is idle (conn and relay beside it) below 2 KiB. */
 Test(session, sizes)
 {
-    cr_expect_leq(sizeof(struct sg_session), 456);
+    cr_expect_leq(sizeof(struct sg_session), 408);
     cr_expect_leq(sizeof(struct sg_conn), 104);
     cr_expect_leq(sizeof(struct sg_relay), 136);
     cr_expect_leq(sizeof(struct sg_buf), 24);
