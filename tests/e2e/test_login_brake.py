@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+import memory
 import network
 import sockgate
 from conftest import needs_ipv6, needs_root
@@ -16,7 +17,7 @@ from sockgate import test_module as module
 from socks import userpass
 from test_auth_file import crypt
 from test_auth_modules import file_instance, users_file
-from test_logins import CANARY, holds, pw, pw_config
+from test_logins import CANARY, pw, pw_config
 
 ONE = {'workers': 1}  # what is remembered is a worker's own
 
@@ -291,8 +292,9 @@ def test_no_secret_is_left(gateway, folder):  # pylint: disable=redefined-outer-
     helpers, places = gw.helpers('file'), 0
     for pid in gw.processes():
         places += 1
-        assert not holds(pid, CANARY), sockgate.title(pid)
-        assert pid in helpers or not holds(pid, digest[-30:].encode()), sockgate.title(pid)
+        image = memory.image(pid)
+        assert CANARY not in image, sockgate.title(pid)
+        assert pid in helpers or digest[-30:].encode() not in image, sockgate.title(pid)
         for name in ('environ', 'cmdline'):
             assert CANARY not in pathlib.Path(f'/proc/{pid}/{name}').read_bytes()
     assert places >= 6 and CANARY.decode() not in gw.log() and digest not in gw.log()
