@@ -29,13 +29,14 @@ def path_config(path, **keys):
     return sockgate.config(core={'relay_path': path}, **keys)
 
 
-def check_path(gw, path):
-    """Stops the gateway. The counters of its workers show that the way was really taken, and no other."""
+def check_path(gw, path, some=False):
+    """Stops the gateway. The counters of its workers show that the way was really taken, and no other. `some`: of a path
+    that has several ways, what went through may not have been enough for each."""
     gw.stop()
     ends = gw.workers_at_end()
     moved = {name: sum(end[i + 1] for end in ends) for i, name in enumerate(('copied', 'spliced', 'filtered'))}
     for name, octets in moved.items():
-        if (octets > 0) != (name in PATHS[path]):
+        if (octets > 0) != (name in PATHS[path]) and (octets > 0 or not some or len(PATHS[path]) == 1):
             raise gw.fail(f'relay_path {path}: {moved}')
 
 
@@ -46,7 +47,7 @@ def make_path_gateway(request):
         gw.kind = x80.Encapsulated
     yield gw
     try:
-        check_path(gw, request.param)
+        check_path(gw, request.param, some=True)
     finally:
         gw.discard()
 
